@@ -1,0 +1,40 @@
+"""Findings: everything a report is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pluralign.records.estimate import Change, Estimate, Summary
+from pluralign.records.measure import Measure
+from pluralign.records.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """One audit of a run, as the statistics and the report need it.
+
+    `name` is unique in the run, `uses` the audit's module. `reference` names the reference group of each slice that has
+    one. `limit` is the number of items it was shortened to, None for all. `description` is one sentence for the reader.
+    """
+
+    name: str
+    uses: str
+    description: str
+    measures: Mapping[str, Measure]
+    reference: Mapping[str, str] = field(default_factory=dict)
+    items: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a run found. `transitions` are pairs of stage names; `notices` what the reader must know before believing."""
+
+    title: str
+    stages: tuple[Stage, ...]
+    audits: tuple[Audit, ...]
+    transitions: tuple[tuple[str, str], ...]
+    estimates: tuple[Estimate, ...]
+    changes: tuple[Change, ...]
+    summaries: tuple[Summary, ...]
+    notices: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)

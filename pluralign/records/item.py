@@ -1,0 +1,51 @@
+"""An item: one question of an audit, what it asks, and for whom it stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pluralign.records.preference import Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choose:
+    """Which of `options` follows `prompt`? Answered by a log-probability (or a reward) for each option, in order."""
+
+    prompt: Prompt
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How probable (or how rewarded) is each of `completions` after `prompt`?"""
+
+    prompt: Prompt
+    completions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """Continue `prompt` greedily by up to `max_tokens` tokens, cut before the first of `stop`."""
+
+    prompt: Prompt
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+Ask = Choose | Score | Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One question of an audit.
+
+    `id` is unique within the audit. `slices` says for whom it stands: dimension → group, such as `{"dialect": "en_in"}`.
+    `cluster` names what it shares with other items (a passage, a dialogue): they are not independent. `gold` is what
+    the audit's `read` needs to judge a reply, and nobody else looks into it.
+    """
+
+    id: str
+    asks: tuple[Ask, ...]
+    slices: Mapping[str, str]
+    cluster: str
+    gold: Mapping[str, Any] = field(default_factory=dict)

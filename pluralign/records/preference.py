@@ -1,0 +1,34 @@
+"""A preference: two completions of one prompt, and whose preference it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Prompt = str | tuple[Message, ...]
+"""Raw text, given to the model as it stands, or the turns of a conversation, given through the model's chat template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """`chosen` was preferred to `rejected` after `prompt` by someone of `group`.
+
+    `prompt_id` is the same for one prompt in all its languages: splits and clusters go by it.
+    """
+
+    prompt: Prompt
+    chosen: str
+    rejected: str
+    group: str
+    prompt_id: str
+    source: str
+    language: str = "und"
+    provenance: Mapping[str, str] = field(default_factory=dict)
