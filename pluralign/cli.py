@@ -1,0 +1,108 @@
+"""The command line: run, plan, report, names."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from pluralign import __version__
+from pluralign.errors import InputError, PluralignError
+
+app = App(
+    name="pluralign",
+    version=__version__,
+    help="Align language models with many kinds of people, and see, stage by stage, who gains and who loses.",
+    help_on_error=False,
+)
+
+File = Annotated[Path, Parameter(help="The run file (TOML).")]
+Settings = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--set",
+        help="NAME=VALUE fills a variable; PART.OPTION=VALUE overrides an option (dpo.beta=0.2). May be repeated.",
+        negative=(),
+    ),
+]
+Runs = Annotated[Path, Parameter(name="--runs", help="The folder that runs leave their results in.")]
+Limit = Annotated[int | None, Parameter(name="--limit", help="Shorten every audit to so many items.")]
+
+
+@app.command
+def run(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), limit: Limit = None) -> None:
+    """Make what is missing of a run: data, stages, audits, report. Ends with the verdict in words."""
+    from pluralign.run.execute import execute
+    from pluralign.run.plan import missing
+
+    prepared = _prepare(file, settings, runs, limit)
+    todo = missing(prepared)
+    print(f"{file}: {len(todo)} of {todo.total} steps to do", file=sys.stderr)
+    print(execute(prepared, command=_command()))
+
+
+@app.command
+def plan(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), limit: Limit = None) -> None:
+    """Say what `run` would do, and why, without doing it."""
+    from pluralign.run.plan import describe
+
+    print(describe(_prepare(file, settings, runs, limit)))
+
+
+@app.command
+def report(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), limit: Limit = None) -> None:
+    """Write the report again from the replies on disk, without asking any model."""
+    from pluralign.run.execute import report_only
+
+    print(report_only(_prepare(file, settings, runs, limit), command=_command()))
+
+
+@app.command
+def names() -> None:
+    """List what a run file can name: sources, methods, weightings, audits."""
+    from pluralign import plugins
+
+    for folder in plugins.FOLDERS:
+        print(f"{folder}: {', '.join(plugins.names(folder))}")
+
+
+def _prepare(file: Path, settings: list[str] | None, runs: Path, limit: int | None):  # noqa: ANN202
+    from pluralign.run.prepare import prepare
+    from pluralign.runfile.read import read
+    from pluralign.store import check_writable
+
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit {limit}: must be at least 1")
+    checked = read(file, settings or ())
+    check_writable(runs)
+    return prepare(checked, runs, limit)
+
+
+def _command() -> str:
+    return " ".join(["pluralign", *sys.argv[1:]])
+
+
+def main() -> None:
+    """Entry point: 0 for success, 1 for work that failed, 2 for input that cannot be used, 130 for Ctrl-C."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(_code(lambda: app(exit_on_error=False, print_error=False)))
+
+
+def _code(call: Callable[[], object]) -> int:
+    try:
+        call()
+    except CycloptsError as error:
+        print(f"pluralign: {' '.join(str(error).split())}; see pluralign --help", file=sys.stderr)
+        return 2
+    except InputError as error:
+        print(f"pluralign: {error}", file=sys.stderr)
+        return 2
+    except PluralignError as error:
+        print(f"pluralign: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pluralign: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,145 @@
+"""The folder is the registry: a name in a run file is a module in a folder of the package, or the user's own file.
+
+"dpo"            pluralign/methods/dpo.py
+"my_audit.py"    a file beside the run file (or in the working directory)
+"lab.my_audit"   a module that Python can import
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from pluralign.errors import InputError, unknown
+
+Folder = Literal["sources", "methods", "weightings", "audits"]
+T = TypeVar("T")
+
+FOLDERS: tuple[Folder, ...] = ("sources", "methods", "weightings", "audits")
+
+
+def names(folder: Folder) -> tuple[str, ...]:
+    """Names of the package's own plug-ins in `folder`, without importing any."""
+    here = Path(__file__).parent / folder
+    return tuple(sorted(path.stem for path in here.glob("*.py") if not path.stem.startswith("_")))
+
+
+def find(source: str, beside: Path) -> Path:
+    """Where a relative path in a run file leads: the working directory first, then the run file's own folder."""
+    path = Path(source).expanduser()
+    if path.is_absolute() or path.exists() or not (beside / path).exists():
+        return path
+    return beside / path
+
+
+def load(folder: Folder, name: str, *, beside: Path, place: str) -> ModuleType:
+    """The plug-in called `name`; `place` says where the name stands, for the error.
+
+    Raises `InputError` where there is no such plug-in, or the user's own module does not import.
+    """
+    if name in names(folder):
+        return importlib.import_module(f"pluralign.{folder}.{name}")
+    if name.endswith(".py"):
+        return load_file(find(name, beside), place=place)
+    if "." in name:
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            raise InputError(f'{place}: the module "{name}" cannot be imported: {error}') from error
+    raise InputError(f"{place}: {unknown(folder.removesuffix('s'), name, names(folder))}")
+
+
+def load_file(path: Path, *, place: str) -> ModuleType:
+    """Import a user's own file as a module."""
+    if not path.is_file():
+        raise InputError(f'{place}: there is no file "{path}"')
+    name = f"pluralign_user_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f'{place}: "{path}" is not a Python file')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{place}: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def version(module: ModuleType) -> str:
+    """What a content key holds of a plug-in: its VERSION and, for a user's own file, its text as well."""
+    declared = str(getattr(module, "VERSION", 0))
+    if module.__name__.startswith("pluralign.") or module.__file__ is None:
+        return declared
+    return f"{declared}-{hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOptions:
+    """The options of a plug-in that has none."""
+
+
+def options_of(module: ModuleType) -> type:
+    """The plug-in's `Options` dataclass."""
+    return getattr(module, "Options", NoOptions)
+
+
+def attribute(module: ModuleType, name: str, place: str) -> Any:
+    """What a plug-in must have; `InputError` where a user's own module lacks it."""
+    if not hasattr(module, name):
+        raise InputError(f'{place}: {module.__file__} has no "{name}"')
+    return getattr(module, name)
+
+
+def option_names(*kinds: type) -> tuple[str, ...]:
+    """Names of the fields of some dataclasses."""
+    return tuple(field.name for kind in kinds for field in fields(kind))
+
+
+def split(table: Mapping[str, Any], kinds: Sequence[type], place: str) -> list[dict[str, Any]]:
+    """Deal the keys of a table out to the dataclasses that have a field of that name; an unknown key is refused."""
+    known = option_names(*kinds)
+    for key in table:
+        if key not in known:
+            raise InputError(f"{place}: {unknown('option', key, known)}")
+    return [{key: table[key] for key in option_names(kind) if key in table} for kind in kinds]
+
+
+def build(kind: type[T], table: Mapping[str, Any], place: str, start: T | None = None) -> T:
+    """A checked instance of the dataclass `kind` from a table of a run file.
+
+    Fields that the table does not name keep the values of `start`, or the dataclass' own. Raises `InputError` that
+    names the option and the value that does not fit.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    values = {field.name: getattr(start, field.name) for field in fields(kind)} if start is not None else {}  # type: ignore[arg-type]
+    values |= table
+    for field in fields(kind):  # type: ignore[arg-type]
+        if isinstance(values.get(field.name), bool) and field.type in (int, float, "int", "float"):
+            raise InputError(f'{place}: option "{field.name}" is a truth value; it must be a number')
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] in ("missing", "missing_keyword_only_argument", "missing_argument"):
+            raise InputError(f'{place}: option "{where}" is missing') from error
+        what = first["msg"][:1].lower() + first["msg"][1:]
+        raise InputError(
+            f'{place}: option "{where}" = {first.get("input")!r}: {what.removeprefix("value error, ")}'
+        ) from error
+
+
+def plain(options: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON data: paths as text, tuples as lists."""
+    return json.loads(json.dumps(asdict(options), default=str))

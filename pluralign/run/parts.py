@@ -1,0 +1,66 @@
+"""What a prepared run consists of: data that was read, rungs of the ladder, exams with their items."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pluralign.records.item import Item
+from pluralign.records.preference import Preference
+from pluralign.records.stage import Stage
+from pluralign.runfile.parts import AuditPart, RunFile, StagePart
+from pluralign.store import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voices:
+    """A data set of the run, mixed and split by prompt."""
+
+    name: str
+    entry: Entry
+    train: tuple[Preference, ...]
+    held_out: tuple[Preference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A stage of the run and where it comes from.
+
+    `entry` and `part` are None for a base and for models that exist; `model` is the folder its weights are or will be
+    in; `recorded` gives the files of a recorded stage by audit.
+    """
+
+    stage: Stage
+    part: StagePart | None = None
+    entry: Entry | None = None
+    model: Path | None = None
+    recorded: Mapping[str, tuple[Path, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exam:
+    """An audit of the run and its items; `total` is how many there are without a limit."""
+
+    part: AuditPart
+    items: tuple[Item, ...]
+    total: int
+    limit: int | None
+    reference: Mapping[str, str]
+    source: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything that is known before anything is computed. `folder` is where the run leaves what it makes."""
+
+    file: RunFile
+    folder: Path
+    voices: tuple[Voices, ...]
+    rungs: tuple[Rung, ...]
+    exams: tuple[Exam, ...]
+    transitions: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...]
+
+    def rung(self, name: str) -> Rung:
+        """The rung called `name`."""
+        return next(rung for rung in self.rungs if rung.stage.name == name)

@@ -1,0 +1,107 @@
+"""What a run has to do, and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pluralign import plugins, store
+from pluralign.asking import ask
+from pluralign.records.item import Choose, Score, Write
+from pluralign.run.parts import Exam, Prepared, Rung
+from pluralign.store import Entry, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that a run makes. `what` is for people; `state` "done" needs nothing."""
+
+    what: str
+    state: State
+    why: str = ""
+
+
+class Steps(tuple[Step, ...]):
+    """Some of the steps of a run; `total` is how many there are."""
+
+    total: int = 0
+
+
+def abilities(rung: Rung) -> frozenset[type]:
+    """Which asks a stage can answer: a reward model rewards given completions, and writes nothing."""
+    return frozenset({Choose, Score} if rung.stage.kind == "reward" else {Choose, Score, Write})
+
+
+def takes(rung: Rung, exam: Exam) -> bool:
+    """Whether a stage can answer anything of an audit."""
+    if rung.recorded is not None:
+        return exam.part.header.uses in rung.recorded
+    return ask.can_answer(exam.items, abilities(rung))
+
+
+def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
+    """The folder of one stage's replies to one audit. A limit is not part of it: replies are kept item by item."""
+    general = prepared.file.general
+    made_of = {
+        "audit": f"{exam.part.header.uses} {plugins.version(exam.part.module)}",
+        "items": exam.fingerprint,
+        "options": plugins.plain(exam.part.options),
+        "template": general.template,
+        "dtype": general.dtype,
+        "stage_name": rung.stage.name,
+        "stage": rung.stage.key,
+    }
+    return Entry("audits", exam.part.name, made_of)
+
+
+def replies_path(rung: Rung, exam: Exam, prepared: Prepared) -> Path:
+    """Where one stage's replies to one audit stand."""
+    return audit_entry(rung, exam, prepared).folder(prepared.folder) / f"{rung.stage.name}.jsonl"
+
+
+def steps(prepared: Prepared) -> Iterator[Step]:
+    """Every step of a run, in order."""
+    for voices in prepared.voices:
+        yield _step(f"data {voices.name}", voices.entry, prepared.folder)
+    for rung in prepared.rungs:
+        if rung.entry is not None:
+            yield _step(f"stage {rung.stage.name} ({rung.stage.method})", rung.entry, prepared.folder)
+    for rung in prepared.rungs:
+        for exam in prepared.exams:
+            if takes(rung, exam):
+                yield _audit_step(rung, exam, prepared)
+
+
+def missing(prepared: Prepared) -> Steps:
+    """The steps that are not done."""
+    every = list(steps(prepared))
+    todo = Steps(step for step in every if step.state != "done")
+    todo.total = len(every)
+    return todo
+
+
+def describe(prepared: Prepared) -> str:
+    """One line a step: its state, what it is, and why it has to be done."""
+    every = list(steps(prepared))
+    todo = sum(step.state != "done" for step in every)
+    lines = [f"{step.state:<8} {step.what}" + (f": {step.why}" if step.why else "") for step in every]
+    lines += [f"notice   {notice}" for notice in prepared.notices]
+    return "\n".join([*lines, f"{todo} of {len(every)} steps to do, in {prepared.folder}"])
+
+
+def _step(what: str, entry: Entry, folder: Path) -> Step:
+    state = entry.state(folder)
+    return Step(what=what, state=state, why="" if state == "done" else store.why(entry, folder))
+
+
+def _audit_step(rung: Rung, exam: Exam, prepared: Prepared) -> Step:
+    what = f"audit {exam.part.name} of {rung.stage.name}"
+    path = replies_path(rung, exam, prepared)
+    replies = ask.read_replies(path)
+    able = abilities(rung)
+    wanted = len(ask.expected(exam.items, able))
+    left = ask.unanswered(exam.items, able, replies)
+    if left == 0 or (path.parent / "DONE").is_file():
+        return Step(what=what, state="done")
+    if left < wanted:
+        return Step(what=what, state="partial", why=f"{wanted - left} of {wanted} replies are there")
+    return Step(what=what, state="missing", why=store.why(audit_entry(rung, exam, prepared), prepared.folder))

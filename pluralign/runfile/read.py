@@ -1,0 +1,228 @@
+"""Read and check a run file.
+
+Every error is one line that names file, place, value and the nearest fix:
+`run.toml: stage "dpo": unknown option "betta"; did you mean "beta"?`
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pluralign import plugins
+from pluralign.errors import InputError, unknown
+from pluralign.records.training import Training
+from pluralign.runfile.parts import (
+    BASE,
+    AuditHeader,
+    AuditPart,
+    DataHeader,
+    DataPart,
+    General,
+    RecordedHeader,
+    RecordedPart,
+    RunFile,
+    StageHeader,
+    StagePart,
+    Table,
+)
+from pluralign.runfile.settings import fill, override
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def read(path: Path, settings: Sequence[str] = ()) -> RunFile:
+    """Read and check a run file; `settings` are "NAME=VALUE" texts that fill variables or override options."""
+    table = fill(override(_parse(path), settings, path.name), settings, path.name)
+    sections = ("data", "stage", "audit", "recorded")
+    known = (*plugins.option_names(General), *sections)
+    for key in table:
+        if key not in known:
+            raise InputError(f"{path.name}: {unknown('option', key, (*known, 'vars'))}")
+    general = plugins.build(General, {key: table[key] for key in table if key not in sections}, path.name)
+    data = tuple(_data(name, part, path) for name, part in _tables(table, "data", path).items())
+    recorded = _recorded(table["recorded"], path) if "recorded" in table else None
+    stages = tuple(_stage(part, path) for part in _list(table, "stage", path))
+    audits = tuple(_audit(part, path) for part in _list(table, "audit", path))
+    if recorded is None and general.base is None:
+        raise InputError(f'{path.name}: option "base" is missing: a hub id, a path, or "sandbox"')
+    _refuse_twice([part.name for part in (*stages, *audits)], path.name)
+    run = RunFile(
+        path=path,
+        resolved=table,
+        general=general,
+        data=data,
+        stages=_in_order(stages, path.name),
+        audits=audits,
+        recorded=recorded,
+    )
+    _check_references(run)
+    return run
+
+
+def _parse(path: Path) -> Table:
+    if not path.is_file():
+        near = sorted(str(other) for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
+        raise InputError(f"{path}: there is no such run file" + (f"; beside it: {', '.join(near[:5])}" if near else ""))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path.name}: not TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def _tables(table: Table, section: str, path: Path) -> dict[str, Table]:
+    parts = table.get(section, {})
+    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+        raise InputError(f"{path.name}: write [{section}.NAME] for each {section} set")
+    return parts
+
+
+def _list(table: Table, section: str, path: Path) -> list[Table]:
+    parts = table.get(section, [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise InputError(f"{path.name}: write [[{section}]], with two brackets, for each {section}")
+    return parts
+
+
+def _check_name(name: object, place: str) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"{place}: name = {name!r}: use letters, digits, dots, dashes and underscores")
+    return name
+
+
+def _data(name: str, part: Table, path: Path) -> DataPart:
+    place = f'{path.name}: data "{_check_name(name, path.name)}"'
+    module = plugins.load("sources", str(part.get("uses", "pairs")), beside=path.parent, place=place)
+    head, options = plugins.split(part, (DataHeader, plugins.options_of(module)), place)
+    header = plugins.build(DataHeader, head, place)
+    if not 0 <= header.held_out < 1:
+        raise InputError(f"{place}: held_out = {header.held_out}: must be at least 0 and below 1")
+    if header.size is not None and header.size < 1:
+        raise InputError(f"{place}: size = {header.size}: must be at least 1")
+    return DataPart(
+        name=name,
+        place=place,
+        header=header,
+        module=module,
+        options=plugins.build(plugins.options_of(module), options, place),
+    )
+
+
+def _stage(part: Table, path: Path) -> StagePart:
+    name = _check_name(part.get("name"), f"{path.name}: [[stage]]")
+    place = f'{path.name}: stage "{name}"'
+    if name == BASE:
+        raise InputError(f'{place}: "{BASE}" is the model that the run starts from; choose another name')
+    parent = part.get("from", BASE)
+    rest = {key: value for key, value in part.items() if key not in ("name", "from")}
+    if ("method" in rest) == ("model" in rest):
+        raise InputError(f"{place}: give it either a method (to train it) or a model (that exists)")
+    if "model" in rest:
+        header = plugins.build(StageHeader, plugins.split(rest, (StageHeader,), place)[0], place)
+        return StagePart(name=name, place=place, parent=parent, header=header)
+    module = plugins.load("methods", str(rest["method"]), beside=path.parent, place=place)
+    kinds = (StageHeader, Training, plugins.options_of(module))
+    try:
+        head, training, options = plugins.split(rest, kinds, place)
+    except InputError as error:
+        known = (*plugins.option_names(*kinds), "name", "from")
+        wrong = next(key for key in rest if key not in known)
+        raise InputError(f"{place}: {unknown('option', wrong, known)}") from error
+    header = plugins.build(StageHeader, head, place)
+    if header.data is None:
+        raise InputError(f'{place}: option "data" is missing: the name of a [data.NAME] of this file')
+    return StagePart(
+        name=name,
+        place=place,
+        parent=parent,
+        header=header,
+        module=module,
+        weigh=plugins.load("weightings", header.weighting, beside=path.parent, place=place),
+        training=plugins.build(Training, training, place, start=plugins.attribute(module, "TRAINING", place)),
+        options=plugins.build(kinds[2], options, place),
+    )
+
+
+def _audit(part: Table, path: Path) -> AuditPart:
+    uses = part.get("uses")
+    if not isinstance(uses, str):
+        raise InputError(
+            f'{path.name}: [[audit]]: option "uses" is missing; known: {", ".join(plugins.names("audits"))}'
+        )
+    name = _check_name(part.get("name", Path(uses).stem), f"{path.name}: [[audit]]")
+    place = f'{path.name}: audit "{name}"'
+    module = plugins.load("audits", uses, beside=path.parent, place=place)
+    head, options = plugins.split(part, (AuditHeader, plugins.options_of(module)), place)
+    header = plugins.build(AuditHeader, head, place)
+    if header.limit is not None and header.limit < 1:
+        raise InputError(f"{place}: limit = {header.limit}: must be at least 1")
+    return AuditPart(
+        name=name,
+        place=place,
+        header=header,
+        module=module,
+        options=plugins.build(plugins.options_of(module), options, place),
+    )
+
+
+def _recorded(part: Any, path: Path) -> RecordedPart:
+    place = f"{path.name}: [recorded]"
+    if not isinstance(part, dict) or not isinstance(part.get("uses"), str):
+        raise InputError(f'{place}: option "uses" is missing: the adapter, a Python file beside the run file')
+    module = plugins.load_file(plugins.find(part["uses"], path.parent), place=place)
+    head, options = plugins.split(part, (RecordedHeader, plugins.options_of(module)), place)
+    return RecordedPart(
+        place=place,
+        header=plugins.build(RecordedHeader, head, place),
+        module=module,
+        options=plugins.build(plugins.options_of(module), options, place),
+    )
+
+
+def _refuse_twice(names: Sequence[str], file: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InputError(f'{file}: the name "{name}" is given twice; every stage and audit needs its own')
+
+
+def _in_order(stages: Sequence[StagePart], file: str) -> tuple[StagePart, ...]:
+    """Stages after their parents and references; refuses unknown ones and loops."""
+    named = {stage.name: stage for stage in stages}
+    ordered: dict[str, StagePart] = {}
+
+    def visit(stage: StagePart, way: tuple[str, ...]) -> None:
+        if stage.name in way:
+            loop = " → ".join((*way[way.index(stage.name) :], stage.name))
+            raise InputError(f"{file}: stages form a loop: {loop}; one of them must start from another stage")
+        if stage.name in ordered:
+            return
+        for key, needed in (("from", stage.parent), ("reference", stage.header.reference)):
+            if needed is None or needed == BASE:
+                continue
+            if needed not in named:
+                raise InputError(f"{stage.place}: {key}: {unknown('stage', str(needed), (*named, BASE))}")
+            visit(named[needed], (*way, stage.name))
+        ordered[stage.name] = stage
+
+    for stage in stages:
+        visit(stage, ())
+    return tuple(ordered.values())
+
+
+def _check_references(run: RunFile) -> None:
+    """Refuse names of data sets that do not exist, and a reference where none is used."""
+    known = [part.name for part in run.data]
+    for part in (*run.stages, *run.audits):
+        data = part.header.data
+        if data is not None and data not in known:
+            raise InputError(f"{part.place}: data: {unknown('data set', data, known)}")
+    for stage in run.stages:
+        if stage.header.reference is not None and not getattr(stage.module, "NEEDS_REFERENCE", False):
+            raise InputError(f"{stage.place}: reference: only methods with a reference model use it (such as dpo)")
+        if stage.header.model is not None and (stage.header.data or stage.header.reference):
+            raise InputError(f"{stage.place}: a model that exists takes no data and no reference")
+    if run.recorded is not None and run.stages:
+        raise InputError(f"{run.path.name}: a file with [recorded] has no [[stage]]: its stages are found on disk")
