@@ -1,0 +1,52 @@
+"""What the engine gives back: one number for every completion of every fork."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pluralign.records.fork import Fork
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A value (nats or reward) and a token count for each completion, forks one after the other.
+
+    `sizes` tells how many completions each fork has, so the forks may be ragged.
+    """
+
+    values: Float[Tensor, " completion"]
+    tokens: Int[Tensor, " completion"]
+    sizes: tuple[int, ...]
+
+    def table(self) -> Float[Tensor, "fork {self.sizes[0]}"]:
+        """Values as `[forks, completions]`. Raises ValueError where the forks have different numbers of completions."""
+        return self.values.view(len(self.sizes), self._width())
+
+    def token_table(self) -> Int[Tensor, "fork {self.sizes[0]}"]:
+        """Token counts as `[forks, completions]`. Raises ValueError where the forks differ in size."""
+        return self.tokens.view(len(self.sizes), self._width())
+
+    def split(self) -> list[tuple[Tensor, Tensor]]:
+        """Values and token counts of each fork, `[completions of the fork]`."""
+        return list(zip(self.values.split(list(self.sizes)), self.tokens.split(list(self.sizes)), strict=True))
+
+    def _width(self) -> int:
+        if len(set(self.sizes)) != 1:
+            raise ValueError(f"forks with {sorted(set(self.sizes))} completions do not make one table")
+        return self.sizes[0]
+
+
+def fork_lengths(forks: Sequence[Fork]) -> list[int]:
+    """Tokens of each completion together with its prompt, forks one after the other."""
+    return [len(fork.prompt) + len(completion) for fork in forks for completion in fork.completions]
+
+
+def scores_in_order(parts: list[Tensor], order: list[list[int]], forks: Sequence[Fork]) -> Scores:
+    """Put the values of batches (`order` holds the indices that each part stands for) back into the forks' order."""
+    places = torch.tensor([index for batch in order for index in batch], device=parts[0].device)
+    values = torch.cat(parts)[places.argsort()]
+    tokens = torch.tensor([len(completion) for fork in forks for completion in fork.completions], device=values.device)
+    return Scores(values, tokens, tuple(len(fork.completions) for fork in forks))

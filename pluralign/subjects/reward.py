@@ -1,0 +1,81 @@
+"""A reward model on this machine, asked by rewards."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from pluralign.data.models import check_model
+from pluralign.data.render import Template, render
+from pluralign.engine.batches import TOKEN_BUDGET, batches
+from pluralign.engine.load import load_reward, max_tokens
+from pluralign.engine.reward_head import rewards
+from pluralign.records.fork import Fork
+from pluralign.records.item import Choose, Item, Score, Write
+from pluralign.records.reply import Reply
+from pluralign.subjects.questions import Question, options, questions, windows
+
+
+class RewardSubject:
+    """A reward model in a folder or on the hub. It is loaded when it is first asked.
+
+    With `end`, as in training, the reward is that of the completion with its end-of-sequence token.
+    """
+
+    answers: frozenset[type] = frozenset({Choose, Score})
+
+    def __init__(
+        self,
+        name: str,
+        model: str | Path,
+        *,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str | None = None,
+        template: Template = "plain",
+        token_budget: int = TOKEN_BUDGET,
+        end: bool = True,
+    ) -> None:
+        check_model(str(model))
+        self.name = name
+        self.model = str(model)
+        self.revision = revision
+        self.dtype = dtype
+        self.device = device
+        self.template: Template = template
+        self.token_budget = token_budget
+        self.end = end
+
+    def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
+        """Rewards for every `Choose` and `Score` of every item, batch by batch as they come; `Write` gets no reply.
+
+        Raises: InputError for a question that the model cannot take, by the item's name.
+        """
+        for window in windows([asked for asked in questions(items) if not isinstance(asked.ask, Write)]):
+            model, _ = self._loaded
+            forks = [self._fork(question) for question in window]
+            sizes = [len(fork.completions) * len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
+            for batch in batches(sizes, self.token_budget):
+                with torch.no_grad():
+                    scores = rewards(model, [forks[index] for index in batch], token_budget=self.token_budget)
+                for index, (values, tokens) in zip(batch, scores.split(), strict=True):
+                    yield window[index].reply(rewards=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
+
+    @cached_property
+    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        return load_reward(self.model, revision=self.revision, dtype=self.dtype, device=self.device)
+
+    def _fork(self, question: Question) -> Fork:
+        model, tokenizer = self._loaded
+        with question.named():
+            return render(
+                question.ask.prompt,
+                options(question.ask),
+                tokenizer,
+                template=self.template,
+                end=self.end,
+                max_tokens=max_tokens(model),
+            )
