@@ -1,5 +1,6 @@
 """A reply: what a subject answered to one ask of an item."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -8,8 +9,8 @@ class Reply:
     """A subject's answer to `item`'s ask number `ask`.
 
     For `Choose` and `Score`, `logprobs` (nats, summed over each completion's tokens; `tokens` gives their counts, None
-    where a recorded reply does not tell) or `rewards`, one value per completion in the order asked. For `Write`, `text`.
-    NaN says "missing": it is counted by the audit, never dropped in silence.
+    where a recorded reply does not tell) or `rewards`, one value per completion in the order asked. For `Write`,
+    `text`. NaN says "missing": it is counted by the audit, never dropped in silence.
     """
 
     item: str
@@ -30,3 +31,8 @@ class Reply:
     def preferences(self) -> tuple[float, ...]:
         """What ranks the completions: rewards where given, else log-probability per token; higher is preferred."""
         return self.rewards if self.rewards is not None else self.mean_logprobs()
+
+
+def reply_to(replies: Iterable[Reply], ask: int) -> Reply | None:
+    """The reply to ask number `ask`, None where the subject gave none."""
+    return next((reply for reply in replies if reply.ask == ask), None)
