@@ -1,0 +1,1 @@
+"""How answers are judged: normalisation, overlap and choice. Plain functions that audits share; no torch."""
