@@ -4,12 +4,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from pluralign import __version__
 from pluralign.errors import InputError, PluralignError
+
+if TYPE_CHECKING:
+    from pluralign.run.parts import Prepared
 
 app = App(
     name="pluralign",
@@ -68,7 +71,7 @@ def names() -> None:
         print(f"{folder}: {', '.join(plugins.names(folder))}")
 
 
-def _prepare(file: Path, settings: list[str] | None, runs: Path, limit: int | None):  # noqa: ANN202
+def _prepare(file: Path, settings: list[str] | None, runs: Path, limit: int | None) -> "Prepared":
     from pluralign.run.prepare import prepare
     from pluralign.runfile.read import read
     from pluralign.store import check_writable

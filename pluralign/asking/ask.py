@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pluralign.errors import RunError
 from pluralign.records.item import Ask, Item
@@ -19,6 +19,7 @@ Replies = dict[str, dict[int, Reply]]
 """Item id → number of the ask → reply."""
 
 
+@runtime_checkable
 class Subject(Protocol):
     """Anything that can answer."""
 

@@ -21,7 +21,7 @@ class Model:
 
 
 def resolve(model: str, *, beside: Path, place: str) -> Model:
-    """The folder of `model`: "sandbox", a path, or a hub id with an optional `@revision` (fetched into the hub's cache).
+    """The folder of `model`: "sandbox", a path, or a hub id with an optional `@revision`, fetched into the hub's cache.
 
     A hub model's fingerprint is its commit, a folder's is a hash of its files. Raises `InputError` for anything else.
     """

@@ -23,7 +23,7 @@ Meter = Callable[..., None]
 
 
 def execute(prepared: Prepared, *, command: str) -> str:
-    """Make what is missing and write the report; gives the last lines for the terminal: the verdict, and where it is."""
+    """Make what is missing and write the report; gives the terminal's last lines: the verdict, and where it is."""
     folder = prepared.folder
     with store.locked(folder):
         store.write_text(folder / "resolved.toml", tomli_w.dumps(prepared.file.resolved))
@@ -138,9 +138,7 @@ def _ask(subject: ask.Subject, rung: Rung, exam: Exam, prepared: Prepared, meter
     folder.mkdir(parents=True, exist_ok=True)
     store.write_json(folder / "made_of.json", entry.made_of)
     meter(total=len(ask.expected(exam.items, subject.answers)))
-    replies = ask.ask(
-        subject, exam.items, folder / f"{rung.stage.name}.jsonl", tick=lambda done: meter(completed=done)
-    )
+    replies = ask.ask(subject, exam.items, folder / f"{rung.stage.name}.jsonl", tick=lambda done: meter(completed=done))
     if len(exam.items) == exam.total:
         store.write_text(folder / "DONE", entry.key + "\n")
     return replies
@@ -154,9 +152,7 @@ def _recorded(rung: Rung, exam: Exam, prepared: Prepared) -> ask.Subject:
         raise ValueError(f"stage {rung.stage.name} is not recorded")
     audit = exam.part.header.uses
     files = rung.recorded[audit]
-    return RecordedSubject(
-        rung.stage.name, lambda items: adapter.module.replies(audit, files, items, adapter.options)
-    )
+    return RecordedSubject(rung.stage.name, lambda items: adapter.module.replies(audit, files, items, adapter.options))
 
 
 def _load(rung: Rung, prepared: Prepared) -> ask.Subject:
@@ -164,10 +160,10 @@ def _load(rung: Rung, prepared: Prepared) -> ask.Subject:
     if rung.stage.kind == "reward":
         from pluralign.subjects.reward import RewardSubject
 
-        return RewardSubject.load(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
+        return RewardSubject(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
     from pluralign.subjects.local import LocalSubject
 
-    return LocalSubject.load(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
+    return LocalSubject(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
 
 
 def _progress() -> Progress:

@@ -1,17 +1,115 @@
-"""From replies to findings: read every reply by its audit, estimate, compare, and put it into words."""
+"""From replies to findings: read every reply by its audit, estimate, compare, put into words, and write."""
 
 import math
-from collections import Counter
-from dataclasses import replace
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pluralign.asking import ask
 from pluralign.asking.ask import Replies
-from pluralign.records.estimate import Change, Estimate, Summary
 from pluralign.records.findings import Audit, Findings
 from pluralign.records.reading import Reading
-from pluralign.run import environment
+from pluralign.report import page, tables, verdicts
+from pluralign.run import environment, plan
 from pluralign.run.parts import Exam, Prepared, Rung
-from pluralign.stats.table import Table
+from pluralign.stats.audit import compare, estimate
+from pluralign.stats.table import Table, TableBuilder
 
 Answers = dict[tuple[str, str], Replies]
 """(audit, stage) → its replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Findings and the readings they were made from."""
+
+    findings: Findings
+    table: Table
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects readings, and what a reader must know about them."""
+
+    readings: TableBuilder = field(default_factory=TableBuilder)
+    notices: list[str] = field(default_factory=list[str])
+
+    def read(self, rung: Rung, exam: Exam, replies: Replies) -> None:
+        """Read one stage's replies; a measure that has no value at all there is left out, and said to be."""
+        able = plan.abilities(rung)
+        missing = ask.unanswered(exam.items, able, replies)
+        if missing:
+            self.notices.append(
+                f"{exam.part.name}: {missing} of {len(ask.expected(exam.items, able))} replies of {rung.stage.name} "
+                "are missing; they are counted as missing."
+            )
+        per_measure: dict[str, list[tuple[int, Reading]]] = defaultdict(list)
+        for index, item in enumerate(exam.items):
+            given = replies.get(item.id, {})
+            ordered = tuple(given[number] for number in sorted(given))
+            for reading in exam.part.module.read(item, ordered, exam.part.options):
+                per_measure[reading.measure].append((index, reading))
+        for measure, readings in per_measure.items():
+            if all(math.isnan(reading.value) for _, reading in readings):
+                self.notices.append(f'{exam.part.name}: {rung.stage.name} gives no "{measure}".')
+                continue
+            for index, reading in readings:
+                self.readings.add(exam.part.name, rung.stage, exam.items[index], reading)
+
+
+def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
+    """Everything a report is made from. Statistics are computed anew each time, never cached."""
+    reader = _Reader()
+    for rung in prepared.rungs:
+        for exam in prepared.exams:
+            replies = answers.get((exam.part.name, rung.stage.name))
+            if replies is not None:
+                reader.read(rung, exam, replies)
+            elif plan.takes(rung, exam):
+                reader.notices.append(f"{exam.part.name}: {rung.stage.name} has not been asked.")
+            else:
+                reader.notices.append(f"{exam.part.name}: {rung.stage.name} cannot answer it; left out.")
+    table = reader.readings.build()
+    audits = tuple(_audit(exam) for exam in prepared.exams)
+    estimates = [row for audit in audits for row in estimate(table, audit)]
+    changes = [row for audit in audits for row in compare(table, audit, prepared.transitions)]
+    summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes)]
+    findings = Findings(
+        title=prepared.file.general.title or prepared.file.path.stem.replace("_", " "),
+        stages=tuple(rung.stage for rung in prepared.rungs),
+        audits=audits,
+        transitions=prepared.transitions,
+        estimates=tuple(estimates),
+        changes=tuple(changes),
+        summaries=tuple(summaries),
+        notices=(*prepared.notices, *reader.notices),
+        provenance=environment.describe(command)
+        | {"run file": prepared.file.path.name, "results": str(prepared.folder)},
+    )
+    return Found(findings, table)
+
+
+def write(found: Found, folder: Path) -> str:
+    """Write the report's files; gives the last lines for the terminal: the verdict, and where the report is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    findings = found.findings
+    headline = verdicts.headline(findings)
+    tables.write(findings, found.table, folder)
+    index = page.write(findings, headline, folder)
+    return f"{headline}\nReport: {index}"
+
+
+def _audit(exam: Exam) -> Audit:
+    module = exam.part.module
+    code = getattr(module, "code", None)
+    groups = {(slice_, group) for item in exam.items for slice_, group in item.slices.items()}
+    return Audit(
+        name=exam.part.name,
+        uses=exam.part.header.uses,
+        description=module.DESCRIPTION,
+        measures=module.MEASURES,
+        reference=exam.reference,
+        codes={group: code(slice_, group) for slice_, group in sorted(groups)} if code else {},
+        items=len(exam.items),
+        limit=exam.limit if len(exam.items) < exam.total else None,
+    )

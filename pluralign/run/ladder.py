@@ -1,6 +1,7 @@
 """Ladders: which stage stands on which, and between which two a change is looked at."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from pluralign.records.stage import Stage
 
@@ -11,7 +12,7 @@ def climbs(ladders: Iterable[Sequence[str]]) -> tuple[Transition, ...]:
     """The transitions of some ladders: each rung from the one below it, and each from the ladder's first."""
     found: dict[Transition, None] = {}
     for ladder in ladders:
-        for below, above in zip(ladder, ladder[1:], strict=False):
+        for below, above in pairwise(ladder):
             found[below, above] = None
         for above in ladder[2:]:
             found[ladder[0], above] = None
@@ -19,7 +20,7 @@ def climbs(ladders: Iterable[Sequence[str]]) -> tuple[Transition, ...]:
 
 
 def ways(stages: Sequence[Stage]) -> list[list[str]]:
-    """For every stage at the top, the way to it from the bottom, past reward models (their numbers are of another kind).
+    """The way to every top stage from the bottom, past reward models: their numbers are of another kind.
 
     `stages` stand after their parents.
     """
@@ -55,6 +56,6 @@ def parents(ladders: Iterable[Sequence[str]]) -> Mapping[str, tuple[str, ...]]:
     """The stage below each stage; several where ladders meet."""
     below: dict[str, dict[str, None]] = {}
     for ladder in ladders:
-        for lower, upper in zip(ladder, ladder[1:], strict=False):
+        for lower, upper in pairwise(ladder):
             below.setdefault(upper, {})[lower] = None
     return {name: tuple(names) for name, names in below.items()}

@@ -1,11 +1,10 @@
-"""Preference pairs in any table: a prompt, a chosen and a rejected completion, and a column that says whose they are."""
+"""Preference pairs in any table with a prompt, a chosen, a rejected completion, and a column that says whose they are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from pluralign.errors import InputError
 from pluralign.records.preference import Preference
+from pluralign.records.row import Row, require, text
 
 VERSION = 1
 SANDBOX = "preferences"
@@ -23,30 +22,21 @@ class Options:
     prompt_id: str = "prompt_id"
 
 
-def load(rows: Iterable[Mapping[str, Any]], options: Options, source: str) -> Iterator[Preference]:
+def load(rows: Iterable[Row], options: Options, source: str) -> Iterator[Preference]:
     """One `Preference` a row. Without a `prompt_id` column the prompt's own text stands for it.
 
     Raises `InputError` with the row's number where a column is missing or is not text.
     """
+    needed = (options.prompt, options.chosen, options.rejected, options.group)
     for number, row in enumerate(rows, start=1):
-        prompt, chosen, rejected = (
-            _text(row, column, number) for column in (options.prompt, options.chosen, options.rejected)
-        )
+        require(row, number, needed)
+        prompt, chosen, rejected, group = (text(row, column, number) for column in needed)
         yield Preference(
             prompt=prompt,
             chosen=chosen,
             rejected=rejected,
-            group=_text(row, options.group, number),
-            language=_text(row, options.language, number) if options.language in row else "und",
-            prompt_id=_text(row, options.prompt_id, number) if options.prompt_id in row else prompt,
+            group=group,
+            language=text(row, options.language, number) if options.language in row else "und",
+            prompt_id=text(row, options.prompt_id, number) if options.prompt_id in row else prompt,
             source=source,
         )
-
-
-def _text(row: Mapping[str, Any], column: str, number: int) -> str:
-    if column not in row:
-        raise InputError(f'row {number}: no column "{column}"; the row has {", ".join(row)}')
-    value = row[column]
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
-        raise InputError(f'row {number}: column "{column}" is {value!r}; it must be text')
-    return str(value)

@@ -1,0 +1,82 @@
+"""Tables of every format give the same rows; damage is named with file and line."""
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from pluralign.data import rows
+from pluralign.errors import InputError
+
+ROWS = [
+    {"prompt": 'Say "hello",\nthen stop', "chosen": "हैलो", "rejected": "NA"},
+    {"prompt": "two", "chosen": "nan", "rejected": "no"},
+]
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    return [dict(row) for row in rows.read(str(path), sandbox="", beside=path.parent, place="here").rows]
+
+
+def write_csv(path: Path, delimiter: str = ",") -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(ROWS[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(ROWS)
+    return path
+
+
+def test_every_format_gives_the_same_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "a.parquet")
+    write_csv(tmp_path / "a.csv")
+    write_csv(tmp_path / "a.tsv", "\t")
+    for suffix in rows.SUFFIXES:
+        assert read(tmp_path / f"a{suffix}") == ROWS
+
+
+def test_a_changed_file_has_another_fingerprint(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv")
+    before = rows.read(str(path), sandbox="", beside=tmp_path, place="here").fingerprint
+    path.write_text(path.read_text(encoding="utf-8") + "three,yes,no\n", encoding="utf-8")
+    assert rows.read(str(path), sandbox="", beside=tmp_path, place="here").fingerprint != before
+
+
+@pytest.mark.parametrize("cut", [3, 20])
+def test_a_torn_jsonl_is_named(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "torn.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS))[:-cut], encoding="utf-8")
+    with pytest.raises(InputError, match=r"torn\.jsonl, line 2: not JSON .* is it torn\?"):
+        read(path)
+
+
+def test_a_torn_csv_is_named(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "torn.csv")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b",")])
+    with pytest.raises(InputError, match=r"torn\.csv, line 4: 2 fields where the header names 3; is the last line torn"):
+        read(path)
+    path.write_bytes(whole[: whole.index(b"then")])
+    with pytest.raises(InputError, match=r"torn\.csv, line \d+: .*torn"):
+        read(path)
+
+
+def test_a_torn_parquet_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "torn.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"torn\.parquet: not a whole Parquet file"):
+        read(path)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='here: there is no file "absent.csv"'):
+        rows.read("absent.csv", sandbox="", beside=tmp_path, place="here")
+
+
+def test_a_file_is_looked_for_beside_the_run_file(tmp_path: Path) -> None:
+    write_csv(tmp_path / "beside_only.csv")
+    assert len(rows.read("beside_only.csv", sandbox="", beside=tmp_path, place="here").rows) == 2

@@ -1,0 +1,140 @@
+"""A run file is refused with one line that names file, place, value and nearest fix, or read whole."""
+
+from pathlib import Path
+
+import pytest
+
+from pluralign.errors import InputError
+from pluralign.runfile.parts import RunFile
+from pluralign.runfile.read import read
+
+GOOD = """
+title = "Who gains?"
+base = "sandbox"
+seed = 3
+
+[vars]
+steepness = 0.2
+
+[data.voices]
+rows = "sandbox"
+shares = { us = 0.5, india = 0.5 }
+
+[[stage]]
+name = "dpo"
+method = "dpo"
+from = "sft"
+data = "voices"
+beta = "${steepness}"
+
+[[stage]]
+name = "sft"
+method = "sft"
+data = "voices"
+learning_rate = 1e-3
+
+[[audit]]
+uses = "dialects"
+rows = "sandbox"
+"""
+
+
+def parse(tmp_path: Path, text: str, *settings: str) -> RunFile:
+    path = tmp_path / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return read(path, settings)
+
+
+def refusal(tmp_path: Path, text: str, *settings: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse(tmp_path, text, *settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_good_file_is_read_whole(tmp_path: Path) -> None:
+    run = parse(tmp_path, GOOD)
+    sft, dpo = run.stages
+    assert (sft.name, dpo.name) == ("sft", "dpo"), "stages stand after their parents"
+    assert run.general.seed == 3
+    assert dpo.options.beta == 0.2
+    assert sft.training is not None
+    assert sft.training.learning_rate == 1e-3
+    assert run.data[0].header.shares == {"us": 0.5, "india": 0.5}
+    assert run.audits[0].name == "dialects"
+
+
+def test_settings_fill_variables_and_override_options(tmp_path: Path) -> None:
+    run = parse(tmp_path, GOOD, "steepness=0.7", "sft.learning_rate=2e-4", "seed=9", "data.voices.held_out=0.25")
+    sft, dpo = run.stages
+    assert dpo.options.beta == 0.7
+    assert sft.training is not None
+    assert sft.training.learning_rate == 2e-4
+    assert run.general.seed == 9
+    assert run.data[0].header.held_out == 0.25
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("beta =", "betta =", 'run.toml: stage "dpo": unknown option "betta"; did you mean "beta"?'),
+        ('method = "dpo"', 'method = "dpoo"', 'run.toml: stage "dpo": unknown method "dpoo"; did you mean "dpo"?'),
+        ('uses = "dialects"', 'uses = "dialect"', 'unknown audit "dialect"; did you mean "dialects"?'),
+        ('from = "sft"', 'from = "sfft"', 'run.toml: stage "dpo": from: unknown stage "sfft"; did you mean "sft"?'),
+        ("seed = 3", "sede = 3", 'run.toml: unknown option "sede"; did you mean "seed"?'),
+        ("seed = 3", 'seed = "three"', 'option "seed"'),
+        ("seed = 3", "seed = true", 'option "seed"'),
+        ("learning_rate = 1e-3", 'learning_rate = "fast"', 'run.toml: stage "sft": option "learning_rate"'),
+        ("learning_rate = 1e-3", "learning_rate = -1.0", "above 0"),
+        ('name = "sft"', 'name = "dpo"', 'the name "dpo" is given twice'),
+        ('name = "sft"', 'name = "base"', "choose another name"),
+        ('name = "sft"', 'name = "../sft"', "use letters, digits"),
+        ('data = "voices"', 'data = "voice"', 'unknown data set "voice"; did you mean "voices"?'),
+        ('method = "sft"', 'method = "sft"\nfrom = "dpo"', "stages form a loop"),
+        ('method = "sft"', 'method = "sft"\nmodel = "x/y"', "either a method (to train it) or a model"),
+        ('rows = "sandbox"\nshares', 'row = "sandbox"\nshares', 'unknown option "row"; did you mean "rows"?'),
+        ("[[audit]]", "[audit]", "two brackets"),
+        ("seed = 3", "seed = ", "run.toml: not TOML"),
+        ('base = "sandbox"', "", 'option "base" is missing'),
+        ("[vars]\nsteepness = 0.2", "", "give --set steepness=VALUE"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    assert expected in refusal(tmp_path, GOOD.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("steepnes=1", 'unknown variable "steepnes"; did you mean "steepness"?'),
+        ("steepness", "write NAME=VALUE"),
+        ("dpp.beta=1", 'unknown part "dpp"; did you mean "dpo"?'),
+        ("dpo.betta=1", 'unknown option "betta"; did you mean "beta"?'),
+    ],
+)
+def test_faulty_settings_are_named(tmp_path: Path, setting: str, expected: str) -> None:
+    assert expected in refusal(tmp_path, GOOD, setting)
+
+
+def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "quickstart.toml").touch()
+    with pytest.raises(InputError, match=r"there is no such run file; beside it: .*quickstart\.toml"):
+        read(tmp_path / "quickstrat.toml")
+
+
+def test_a_loop_is_drawn(tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD.replace('method = "sft"', 'method = "sft"\nfrom = "dpo"'))
+    assert "dpo → sft → dpo" in message or "sft → dpo → sft" in message
+
+
+def test_a_users_own_file_is_a_plug_in(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("VERSION = 1\nMEASURES = {}\nDESCRIPTION = ''\n", encoding="utf-8")
+    run = parse(tmp_path, GOOD.replace('uses = "dialects"', 'uses = "mine.py"'))
+    assert run.audits[0].name == "mine"
+
+
+def test_a_users_own_file_that_does_not_import_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import no_such_module\n", encoding="utf-8")
+    assert "No module named 'no_such_module'" in refusal(tmp_path, GOOD.replace('"dialects"', '"mine.py"'))
