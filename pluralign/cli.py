@@ -37,10 +37,10 @@ Limit = Annotated[int | None, Parameter(name="--limit", help="Shorten every audi
 @app.command
 def run(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), limit: Limit = None) -> None:
     """Make what is missing of a run: data, stages, audits, report. Ends with the verdict in words."""
+    prepared = _prepare(file, settings, runs, limit)
     from pluralign.run.execute import execute
     from pluralign.run.plan import missing
 
-    prepared = _prepare(file, settings, runs, limit)
     todo = missing(prepared)
     print(f"{file}: {len(todo)} of {todo.total} steps to do", file=sys.stderr)
     print(execute(prepared, command=_command()))
@@ -49,17 +49,19 @@ def run(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), 
 @app.command
 def plan(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), limit: Limit = None) -> None:
     """Say what `run` would do, and why, without doing it."""
+    prepared = _prepare(file, settings, runs, limit)
     from pluralign.run.plan import describe
 
-    print(describe(_prepare(file, settings, runs, limit)))
+    print(describe(prepared))
 
 
 @app.command
 def report(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), limit: Limit = None) -> None:
     """Write the report again from the replies on disk, without asking any model."""
+    prepared = _prepare(file, settings, runs, limit)
     from pluralign.run.execute import report_only
 
-    print(report_only(_prepare(file, settings, runs, limit), command=_command()))
+    print(report_only(prepared, command=_command()))
 
 
 @app.command

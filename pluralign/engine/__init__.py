@@ -1,0 +1,4 @@
+"""A prompt and its completions: token ids in, log-probabilities or rewards out, with gradient or without."""
+
+VERSION = 1
+"""Part of every content key: a change that changes results changes it."""

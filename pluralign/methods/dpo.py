@@ -18,7 +18,7 @@ VERSION = 1
 KIND = "policy"
 COUNTS = "pairs"
 NEEDS_REFERENCE = True
-TRAINING = Training(learning_rate=1e-6, batch_size=16, num_train_epochs=1)
+TRAINING = Training(learning_rate=1e-6, batch_size=16, num_train_epochs=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ VERSION = 1
 KIND = "reward"
 COUNTS = "pairs"
 NEEDS_REFERENCE = False
-TRAINING = Training(learning_rate=1e-5, batch_size=16, num_train_epochs=1)
+TRAINING = Training(learning_rate=1e-5, batch_size=16, num_train_epochs=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

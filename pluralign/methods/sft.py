@@ -16,7 +16,7 @@ VERSION = 1
 KIND = "sft"
 COUNTS = "tokens"
 NEEDS_REFERENCE = False
-TRAINING = Training(learning_rate=2e-5, batch_size=16, num_train_epochs=1)
+TRAINING = Training(learning_rate=2e-5, batch_size=16, num_train_epochs=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

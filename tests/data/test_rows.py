@@ -57,7 +57,9 @@ def test_a_torn_csv_is_named(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "torn.csv")
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rindex(b",")])
-    with pytest.raises(InputError, match=r"torn\.csv, line 4: 2 fields where the header names 3; is the last line torn"):
+    with pytest.raises(
+        InputError, match=r"torn\.csv, line 4: 2 fields where the header names 3; is the last line torn"
+    ):
         read(path)
     path.write_bytes(whole[: whole.index(b"then")])
     with pytest.raises(InputError, match=r"torn\.csv, line \d+: .*torn"):
@@ -73,7 +75,7 @@ def test_a_torn_parquet_is_named(tmp_path: Path) -> None:
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='here: there is no file "absent.csv"'):
+    with pytest.raises(InputError, match=r'here: there is no file "absent\.csv"'):
         rows.read("absent.csv", sandbox="", beside=tmp_path, place="here")
 
 

@@ -11,11 +11,15 @@ from pluralign import store
 from pluralign.errors import InputError, RunError
 from pluralign.store import Entry
 
-PLAIN = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.booleans() | st.none(), max_size=4)
+PLAIN = st.dictionaries(
+    st.text(max_size=5), st.integers() | st.text(max_size=5) | st.booleans() | st.none(), max_size=4
+)
 
 
 @given(PLAIN, PLAIN)
-def test_equal_content_has_equal_keys_and_other_content_has_not(left: dict[str, object], right: dict[str, object]) -> None:
+def test_equal_content_has_equal_keys_and_other_content_has_not(
+    left: dict[str, object], right: dict[str, object]
+) -> None:
     same = {name: (type(value), value) for name, value in left.items()} == {
         name: (type(value), value) for name, value in right.items()
     }
@@ -25,9 +29,14 @@ def test_equal_content_has_equal_keys_and_other_content_has_not(left: dict[str, 
 
 def test_an_entry_gets_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     entry = Entry("stages", "dpo", {"beta": 0.1})
-    with pytest.raises(OSError, match="disk full"), store.making(entry, tmp_path) as folder:
-        (folder / "weights").write_text("half")
-        raise OSError("disk full")
+
+    def fail() -> None:
+        with store.making(entry, tmp_path) as folder:
+            (folder / "weights").write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
     assert entry.state(tmp_path) == "partial"
     with store.making(entry, tmp_path) as folder:
         assert not (folder / "weights").exists(), "a fresh start, without another's remains"
@@ -63,7 +72,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
-    with store.locked(tmp_path / "run"), pytest.raises(RunError, match="another pluralign"):
+    with store.locked(tmp_path / "run"), pytest.raises(RunError, match="another pluralign"):  # noqa: SIM117
         with store.locked(tmp_path / "run"):
             raise AssertionError("locked twice")
     with store.locked(tmp_path / "run"):

@@ -1,0 +1,5 @@
+"""`python -m pluralign` is the command line."""
+
+from pluralign.cli import main
+
+main()
