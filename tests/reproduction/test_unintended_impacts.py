@@ -1,0 +1,144 @@
+"""The authors' recorded outputs, re-scored: the published tables and every stored column come out again.
+
+Source: Ryan et al. 2024, arXiv:2402.15018; its recorded outputs.
+"""
+
+import ast
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from math import isnan
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pluralign import plugins
+from pluralign.audits import dialects, tydiqa
+from pluralign.records.reply import Reply
+from pluralign.subjects.recorded import RecordedSubject
+
+FILE = Path(__file__).resolve().parents[2] / "examples" / "unintended_impacts.py"
+adapter = plugins.load_file(FILE, place="test")
+
+GAMES = {
+    "Llama-2-7b-hf": (0.0370, 0.0478, 0.0468),
+    "Llama-2-7b-chat-hf": (0.0139, 0.0120, 0.0117),
+    "Tulu-2-SFT": (0.0741, 0.0598, 0.0984),
+    "Tulu-2-DPO": (0.0602, 0.0438, 0.0656),
+    "Mistral-7B-v0.1": (0.0787, 0.0757, 0.0890),
+    "Mistral-SFT-7B": (0.2315, 0.2789, 0.3817),
+    "zephyr-7b-beta": (0.2639, 0.3028, 0.4637),
+    "OpenChat3.5": (0.2824, 0.3546, 0.4520),
+    "starling-alpha-7b": (0.2731, 0.3187, 0.4496),
+}
+"""Share of games where the generation names the word: India, Nigeria, United States."""
+
+LANGUAGES = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te")
+COUNTS = (921, 113, 440, 782, 565, 276, 812, 499, 669)
+ANSWERS = {
+    ("Llama-2-7b-hf", "f1"): (49.7888, 44.3978, 67.5148, 65.5186, 68.8210, 63.6142, 55.6329, 50.7763, 9.4154),
+    ("Tulu-2-SFT", "f1"): (56.3381, 29.2675, 75.4187, 71.7900, 75.9616, 60.7012, 63.8170, 54.9713, 8.8747),
+    ("Llama-2-7b-hf", "exact_match"): (27.1444, 30.9735, 50.0, 48.3376, 49.9115, 53.6232, 33.2512, 38.0762, 7.0254),
+    ("Tulu-2-SFT", "exact_match"): (29.7503, 20.3540, 58.4091, 51.0230, 52.0354, 49.2754, 39.2857, 39.0782, 5.8296),
+}
+"""Percent, by language in the order of `LANGUAGES`."""
+
+Values = dict[str, dict[str, float]]
+"""Item → measure → value."""
+
+
+class Rescored:
+    """All readings of one audit, over every model that was recorded."""
+
+    def __init__(self, audit: ModuleType, name: str, root: Path) -> None:
+        options = adapter.Options(data_root=root)
+        self.items = tuple(audit.items(adapter.rows(name, options), audit.Options()))
+        self.files: Mapping[str, tuple[Path, ...]] = {
+            stage: files[name] for stage, files in adapter.stages(options).items() if name in files
+        }
+        self.values: dict[str, Values] = {}
+        for stage, files in self.files.items():
+            subject = RecordedSubject(
+                name=stage, replies=lambda items, files=files: adapter.replies(name, files, items, options)
+            )
+            by_item: dict[str, list[Reply]] = defaultdict(list)
+            for reply in subject.answer(self.items):
+                by_item[reply.item].append(reply)
+            assert subject.notice() is None
+            self.values[stage] = {
+                item.id: {one.measure: one.value for one in audit.read(item, by_item[item.id], audit.Options())}
+                for item in self.items
+            }
+
+    def mean(self, stage: str, measure: str, group: str) -> float:
+        values = [self.values[stage][item.id][measure] for item in self.items if group in item.slices.values()]
+        return sum(values) / len(values)
+
+
+@pytest.fixture(scope="module")
+def root(shared_data: Path) -> Path:
+    folder = shared_data / "unintended-impacts"
+    if not (folder / "outputs").is_dir():
+        pytest.skip(f"needs the recorded outputs in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def games(root: Path) -> Rescored:
+    return Rescored(dialects, "dialects", root)
+
+
+@pytest.fixture(scope="module")
+def answers(root: Path) -> Rescored:
+    return Rescored(tydiqa, "tydiqa", root)
+
+
+def stored(file: Path) -> list[dict[str, str]]:
+    csv.field_size_limit(sys.maxsize)
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.mark.parametrize("stage", GAMES)
+def test_the_published_table_of_games(games: Rescored, stage: str) -> None:
+    means = [games.mean(stage, "accuracy", group) for group in ("en_in", "en_ng", "en_us")]
+    assert means == pytest.approx(GAMES[stage], abs=1e-4)
+
+
+@pytest.mark.parametrize("stage", GAMES)
+def test_every_stored_judgement_of_a_game(games: Rescored, stage: str) -> None:
+    (file,) = games.files[stage]
+    rows = stored(file)
+    assert len(rows) == len(games.items) == 894
+    for number, row in enumerate(rows, start=1):
+        values = games.values[stage][str(number)]
+        assert values["accuracy"] == float(row["generated_correct_answer_num"])
+        assert values["forced_choice"] == float(row["chose_correct_answer_num"])
+        six = [row["correct_answer"], *ast.literal_eval(row["distractors"])]
+        assert values["answered"] == any(word.lower() in row["generated_answer"].lower() for word in six)
+
+
+@pytest.mark.parametrize(("stage", "measure"), ANSWERS)
+def test_the_published_table_of_answers(answers: Rescored, stage: str, measure: str) -> None:
+    means = [100 * answers.mean(stage, measure, language) for language in LANGUAGES]
+    assert means == pytest.approx(ANSWERS[stage, measure], abs=1e-4)
+
+
+def test_every_question_of_every_language_is_asked(answers: Rescored) -> None:
+    counts = [sum(item.slices["language"] == language for item in answers.items) for language in LANGUAGES]
+    assert tuple(counts) == COUNTS
+    assert set(answers.values) == set(GAMES)
+
+
+def test_what_matches_by_the_english_rule_matches_by_the_rules_of_the_script(answers: Rescored) -> None:
+    """True of these answers, not of all: in other languages English articles count as words."""
+    for values in answers.values.values():
+        assert all(value["exact_match_script"] >= value["exact_match"] for value in values.values())
+
+
+def test_no_reading_is_missing(games: Rescored, answers: Rescored) -> None:
+    for audit in (games, answers):
+        for values in audit.values.values():
+            assert not any(isnan(value) for one in values.values() for value in one.values())

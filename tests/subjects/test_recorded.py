@@ -1,0 +1,60 @@
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+
+from pluralign.errors import InputError
+from pluralign.records.item import Choose, Item, Write
+from pluralign.records.reply import Reply
+from pluralign.subjects.recorded import RecordedSubject
+
+ASKS = (Write(prompt="p", max_tokens=3), Choose(prompt="p", options=("a", "b")))
+ITEMS = [Item(id=name, asks=ASKS, slices={}, cluster=name) for name in ("x", "y")]
+
+
+def subject(replies: Iterable[Reply], known: Iterable[str] = ()) -> RecordedSubject:
+    return RecordedSubject(name="old", replies=lambda items: replies, known=frozenset(known))
+
+
+def test_replies_come_as_the_adapter_gives_them_and_as_soon() -> None:
+    given = [Reply(item="y", ask=1, logprobs=(0.0, -1.0)), Reply(item="x", ask=0, text="a")]
+
+    def endless() -> Iterator[Reply]:
+        yield from given
+        raise AssertionError("asked for more than was needed")
+
+    answers = subject(endless()).answer(ITEMS)
+    assert [next(answers), next(answers)] == given
+
+
+def test_the_adapter_is_handed_the_items() -> None:
+    def echo(items: Sequence[Item]) -> list[Reply]:
+        return [Reply(item=item.id, ask=0, text="a") for item in items]
+
+    replies = RecordedSubject(name="old", replies=echo).answer(ITEMS)
+    assert [reply.item for reply in replies] == ["x", "y"]
+
+
+def test_replies_to_strangers_are_counted_and_reported() -> None:
+    recorded = subject(Reply(item=name, ask=0, text="a") for name in ("q", "x", "z", "w"))
+    assert recorded.notice() is None
+    assert [reply.item for reply in recorded.answer(ITEMS)] == ["x"]
+    assert recorded.unknown == {"q", "w", "z"}
+    assert recorded.notice() == 'old: 3 recorded answers to items that the audit does not have ("q")'
+
+
+def test_items_that_are_known_but_not_asked_are_no_strangers() -> None:
+    recorded = subject([Reply(item="z", ask=0, text="a")], known=("x", "y", "z"))
+    assert list(recorded.answer(ITEMS)) == []
+    assert recorded.notice() is None
+
+
+def test_two_replies_to_one_ask_are_refused() -> None:
+    twice = [Reply(item="x", ask=0, text="a"), Reply(item="x", ask=1), Reply(item="x", ask=0, text="a")]
+    with pytest.raises(InputError, match='old: two replies to ask 0 of item "x"'):
+        list(subject(twice).answer(ITEMS))
+
+
+@pytest.mark.parametrize("ask", [-1, 2])
+def test_a_reply_to_an_ask_that_is_not_there_is_refused(ask: int) -> None:
+    with pytest.raises(InputError, match=f'a reply to ask {ask} of item "x", which has 2 asks'):
+        list(subject([Reply(item="x", ask=ask)]).answer(ITEMS))
