@@ -107,6 +107,9 @@ def _code(call: Callable[[], object]) -> int:
     except PluralignError as error:
         print(f"pluralign: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"pluralign: {error}; run the same command again to go on from here", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("pluralign: stopped; run the same command again to go on", file=sys.stderr)
         return 130

@@ -17,6 +17,7 @@ from pluralign.errors import RunError
 from pluralign.run import environment, plan
 from pluralign.run.findings import Answers, find, write
 from pluralign.run.parts import Exam, Prepared, Rung, Voices
+from pluralign.subjects.recorded import RecordedSubject
 
 Meter = Callable[..., None]
 """Called with `completed`, and optionally `total` and `note`, to move a progress bar."""
@@ -139,20 +140,25 @@ def _ask(subject: ask.Subject, rung: Rung, exam: Exam, prepared: Prepared, meter
     store.write_json(folder / "made_of.json", entry.made_of)
     meter(total=len(ask.expected(exam.items, subject.answers)))
     replies = ask.ask(subject, exam.items, folder / f"{rung.stage.name}.jsonl", tick=lambda done: meter(completed=done))
+    notice = subject.notice() if isinstance(subject, RecordedSubject) else None
+    if notice:
+        store.write_text(folder / plan.NOTICE, notice + "\n")
     if len(exam.items) == exam.total:
         store.write_text(folder / "DONE", entry.key + "\n")
     return replies
 
 
-def _recorded(rung: Rung, exam: Exam, prepared: Prepared) -> ask.Subject:
-    from pluralign.subjects.recorded import RecordedSubject
-
+def _recorded(rung: Rung, exam: Exam, prepared: Prepared) -> RecordedSubject:
     adapter = prepared.file.recorded
     if adapter is None or rung.recorded is None:
         raise ValueError(f"stage {rung.stage.name} is not recorded")
     audit = exam.part.header.uses
     files = rung.recorded[audit]
-    return RecordedSubject(rung.stage.name, lambda items: adapter.module.replies(audit, files, items, adapter.options))
+    return RecordedSubject(
+        name=rung.stage.name,
+        replies=lambda items: adapter.module.replies(audit, files, items, adapter.options),
+        known=exam.every,
+    )
 
 
 def _load(rung: Rung, prepared: Prepared) -> ask.Subject:

@@ -65,6 +65,9 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
             replies = answers.get((exam.part.name, rung.stage.name))
             if replies is not None:
                 reader.read(rung, exam, replies)
+                notice = plan.replies_path(rung, exam, prepared).with_name(plan.NOTICE)
+                if notice.exists():
+                    reader.notices.append(f"{exam.part.name}: {notice.read_text(encoding='utf-8').strip()}.")
             elif plan.takes(rung, exam):
                 reader.notices.append(f"{exam.part.name}: {rung.stage.name} has not been asked.")
             else:

@@ -38,15 +38,20 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exam:
-    """An audit of the run and its items; `total` is how many there are without a limit."""
+    """An audit of the run and its items; `every` holds the ids of all items, also those beyond the limit."""
 
     part: AuditPart
     items: tuple[Item, ...]
-    total: int
+    every: frozenset[str]
     limit: int | None
     reference: Mapping[str, str]
     source: str
     fingerprint: str
+
+    @property
+    def total(self) -> int:
+        """How many items there are without a limit."""
+        return len(self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,10 @@ from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.store import Entry, State
 
 
+NOTICE = "notice.txt"
+"""Beside an audit's replies: what a reader must know about them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One thing that a run makes. `what` is for people; `state` "done" needs nothing."""

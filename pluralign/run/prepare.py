@@ -169,7 +169,7 @@ def _exam(part: AuditPart, file: RunFile, voices: dict[str, Voices], limit: int 
     return Exam(
         part=part,
         items=_shorten(items, shortest),
-        total=len(items),
+        every=frozenset(seen),
         limit=shortest,
         reference=_reference(part, items),
         source=source,
