@@ -1,0 +1,86 @@
+"""Every group's value at every stage, and its gap to the reference group."""
+
+from collections.abc import Iterator
+
+from pluralign.records.estimate import ALL, Estimate
+from pluralign.records.findings import Audit
+from pluralign.records.measure import Measure
+from pluralign.stats.contrast import Contrast, against
+from pluralign.stats.levels import level_interval
+from pluralign.stats.panel import Panel, panels
+from pluralign.stats.spread import take_spread
+from pluralign.stats.table import Table
+
+NAN = float("nan")
+
+
+def estimate(table: Table, audit: Audit) -> list[Estimate]:
+    """One row per measure, slice, rung (stage, seed, step) and group, `all` last; no row for a stage without readings.
+
+    `missing` counts readings that are NaN and items that other stages were asked and this one was not. Where more
+    than half of a group is missing, or it has fewer than five clusters, `value` stands and its bounds are NaN.
+    InputError where readings contradict each other or the measure's bounds.
+    """
+    rows: list[Estimate] = []
+    for name, measure in audit.measures.items():
+        for panel in panels(table, audit.name, name, measure):
+            for rung in range(len(panel.rungs)):
+                rows.extend(_estimates(audit, name, measure, panel, rung))
+    return rows
+
+
+def reference_of(audit: Audit, panel: Panel) -> int | None:
+    """The index of the slice's reference group; None where the audit has none, or no readings of it."""
+    group = audit.reference.get(panel.slice)
+    return panel.groups.index(group) if group in panel.groups else None
+
+
+def code_of(audit: Audit, group: str) -> str:
+    """The code to join on; empty for `all`."""
+    return "" if group == ALL else audit.codes.get(group, group)
+
+
+def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: int) -> Iterator[Estimate]:
+    values = panel.values[rung]
+    spread = take_spread(values, panel, measure.bounds)
+    means = spread.means
+    low, high = level_interval(spread, values, panel)
+    reference = reference_of(audit, panel)
+    gap = None if reference is None else against(spread, reference)
+    at = panel.rungs[rung]
+    for column, group in enumerate((*panel.groups, ALL)):
+        gap_value, gap_low, gap_high, gap_p = contrast_at(gap, column)
+        yield Estimate(
+            audit=audit.name,
+            measure=name,
+            stage=at.stage,
+            seed=at.seed,
+            step=at.step,
+            slice=panel.slice,
+            group=group,
+            code=code_of(audit, group),
+            value=float(means.value[column]),
+            low=float(low[column]),
+            high=float(high[column]),
+            n=int(means.n[column]),
+            clusters=int(means.clusters[column]),
+            missing=int(means.missing[column]),
+            unit=measure.unit,
+            relative_to=relative_to(panel, reference, group),
+            gap=gap_value,
+            gap_low=gap_low,
+            gap_high=gap_high,
+            gap_p=gap_p,
+        )
+
+
+def relative_to(panel: Panel, reference: int | None, group: str) -> str:
+    """The group that `group` is compared with; the reference group names itself, everyone together nobody."""
+    return "" if reference is None or group == ALL else panel.groups[reference]
+
+
+def contrast_at(contrast: Contrast | None, column: int) -> tuple[float, float, float, float]:
+    """Value, bounds and p of one column; NaN where there is no contrast."""
+    if contrast is None:
+        return NAN, NAN, NAN, NAN
+    return tuple(float(x[column]) for x in (contrast.value, contrast.low, contrast.high, contrast.p))  # pyright: ignore[reportReturnType]
