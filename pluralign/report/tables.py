@@ -1,0 +1,76 @@
+"""The report's files for other programs: readings, estimates, changes and verdicts.
+
+Columns are the records' fields, in order. Numbers read back equal; NaN is an empty field in CSV, null in JSON.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+from pyarrow import parquet
+
+from pluralign.records.estimate import Change, Estimate, Summary
+from pluralign.records.findings import Findings
+from pluralign.stats.table import COLUMNS, NO_STEP, Table, Words
+from pluralign.store import sync_folder, write_json, write_text
+
+
+def write(findings: Findings, table: Table, folder: Path) -> tuple[Path, ...]:
+    """Write the four files into `folder`, each whole or not at all; gives their paths."""
+    readings, estimates, changes, verdicts = (
+        folder / name for name in ("readings.parquet", "estimates.csv", "changes.csv", "verdicts.json")
+    )
+    write_readings(table, readings)
+    write_text(estimates, rows_csv(Estimate, findings.estimates))
+    write_text(changes, rows_csv(Change, findings.changes))
+    write_json(verdicts, [_known(asdict(summary)) for summary in findings.summaries])
+    return readings, estimates, changes, verdicts
+
+
+def rows_csv(kind: type[Estimate] | type[Change] | type[Summary], rows: Iterable[Estimate | Change | Summary]) -> str:
+    """Rows of one kind as CSV, with a head; NaN and None are empty fields."""
+    names = [field.name for field in fields(kind)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def write_readings(table: Table, path: Path) -> None:
+    """Every reading as Parquet, text columns dictionary-encoded; `step` is null where a stage has none."""
+    beside = path.with_name(f".{path.name}.writing")
+    with beside.open("wb") as file:
+        parquet.write_table(_arrow_table(table), file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)
+    sync_folder(path.parent)
+
+
+def _arrow_table(table: Table) -> arrow.Table:
+    return arrow.table({name: _column(name, getattr(table, name)) for name in COLUMNS})
+
+
+def _column(name: str, column: "Words | np.ndarray") -> arrow.Array:
+    if isinstance(column, Words):
+        return arrow.DictionaryArray.from_arrays(column.codes, arrow.array(column.words, arrow.string()))
+    return arrow.array(column, mask=column == NO_STEP) if name == "step" else arrow.array(column)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with null for NaN."""
+    return {name: None if isinstance(value, float) and isnan(value) else value for name, value in row.items()}
