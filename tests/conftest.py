@@ -1,6 +1,8 @@
 """Shapes and types of the whole package are checked by beartype while the tests run, and only then."""
 
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from jaxtyping import install_import_hook
@@ -8,6 +10,17 @@ from jaxtyping import install_import_hook
 _hook = install_import_hook("pluralign", "beartype.beartype")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """Tiny random models of several architectures: `tests/tiny_models.py`, imported only by the tests that need it."""
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """Models and tokenizers, loaded without noise and refused with one line."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +8,15 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-from transformers.utils import logging
 
+from pluralign.engine.quiet import quiet
 from pluralign.errors import InputError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
@@ -72,6 +71,26 @@ def make_reward_model(
     return model, tokenizer
 
 
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Leave weights (safetensors), configuration and tokenizer in `folder`, as `from_pretrained` reads them."""
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def is_reward_model(model: str | Path) -> bool:
+    """Whether the checkpoint is a sequence classifier, by its own account.
+
+    Raises: InputError where it cannot be reached or is no model.
+    """
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(model)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f'model "{model}" cannot be loaded: {_first_line(error)}') from error
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+
+
 def max_tokens(model: PreTrainedModel) -> int | None:
     """Tokens that the model can take at once; None where its configuration sets no bound."""
     config = model.config.get_text_config()
@@ -105,7 +124,7 @@ def _load(
     place = pick_device(device)
     wanted = _dtype(dtype, place)
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
             loaded, info = family.from_pretrained(
                 model, revision=revision, dtype=wanted, output_loading_info=True, **config
@@ -136,20 +155,6 @@ def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     model.config.pad_token_id = tokenizer.pad_token_id
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no notices of transformers inside; its settings are put back."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _first_line(error: BaseException) -> str:

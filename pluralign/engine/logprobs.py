@@ -2,6 +2,8 @@
 
 Each prompt and completion is a row of its own, padded on the right, and the head runs on completion positions alone.
 Rows do not see each other, so neither the token budget nor the order of the forks changes a result beyond rounding.
+No mask is passed for the padding: it stands after all real tokens, where a causal model does not look, and rows of a
+mask that hide everything would be not-a-number in some attentions.
 """
 
 from collections.abc import Sequence
@@ -39,10 +41,10 @@ def _sums(model: PreTrainedModel, rows: list[tuple[tuple[int, ...], tuple[int, .
     before = scored.roll(-1, dims=1)
     head = find_head(model)
     if head is None:
-        logits = model(input_ids=padded.ids, attention_mask=padded.mask.long(), use_cache=False).logits[before]
+        logits = model(input_ids=padded.ids, use_cache=False).logits[before]
         by_token = _in_chunks(None, logits, padded.ids[scored])
     else:
-        output = head.backbone(input_ids=padded.ids, attention_mask=padded.mask.long(), use_cache=False)
+        output = head.backbone(input_ids=padded.ids, use_cache=False)
         by_token = _in_chunks(head, output.last_hidden_state[before], padded.ids[scored])
     grid = torch.zeros(padded.ids.shape, dtype=torch.float64, device=model.device)
     grid[scored] = by_token.double()

@@ -30,6 +30,6 @@ def rewards(model: PreTrainedModel, forks: Sequence[Fork], *, token_budget: int 
 
 def _last_hidden(model: PreTrainedModel, rows: list[tuple[int, ...]]) -> Float[Tensor, "row width"]:
     padded = pad(rows, model.device)
-    output = model.base_model(input_ids=padded.ids, attention_mask=padded.mask.long(), use_cache=False)
+    output = model.base_model(input_ids=padded.ids, use_cache=False)
     last = padded.mask.sum(dim=1) - 1
     return output.last_hidden_state[torch.arange(len(rows), device=last.device), last]

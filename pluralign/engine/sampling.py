@@ -5,11 +5,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.batches import TOKEN_BUDGET, batches, pad
 from pluralign.engine.modes import evaluating
+from pluralign.errors import RunError
 
 Ids = tuple[int, ...]
 
@@ -27,6 +35,8 @@ def write(
 
     A text ends at any of the model's end tokens and before the first of the `stop` strings, and is decoded from the
     new tokens alone. The model's sampling settings (temperature, penalties) do not apply.
+
+    Raises: RunError where the model's logits are not numbers.
     """
     texts: dict[int, str] = {}
     for batch in batches([len(prompt) + max_tokens for prompt in prompts], token_budget):
@@ -61,7 +71,12 @@ def _continue(
     try:
         with evaluating(model):
             generate: Any = model.generate
-            ids = generate(input_ids=padded.ids, attention_mask=padded.mask.long(), stopping_criteria=stopping)
+            ids = generate(
+                input_ids=padded.ids,
+                attention_mask=padded.mask.long(),
+                stopping_criteria=stopping,
+                logits_processor=LogitsProcessorList([_Numbers()]),
+            )
     finally:
         model.generation_config = own_settings
     return [_text(tokenizer, row[width:].tolist(), ends, stop) for row in ids]
@@ -71,6 +86,15 @@ def _text(tokenizer: PreTrainedTokenizerBase, ids: list[int], ends: list[int], s
     length = next((at for at, token in enumerate(ids) if token in ends), len(ids))
     text = str(tokenizer.decode(ids[:length], skip_special_tokens=True, clean_up_tokenization_spaces=False))
     return text[: min((text.find(word) for word in stop if word in text), default=len(text))]
+
+
+class _Numbers(LogitsProcessor):
+    """Refuses logits that are not numbers, of which the most probable token would be taken in silence."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Any:
+        if bool(scores.isnan().any()):
+            raise RunError("the model's logits are not numbers (NaN), so it cannot write")
+        return scores
 
 
 class _StopStrings(StoppingCriteria):

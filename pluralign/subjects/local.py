@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,18 +16,25 @@ from pluralign.engine.load import load_causal, max_tokens
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.sampling import write
 from pluralign.errors import InputError
+from pluralign.records.fork import Fork
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.reply import Reply
 from pluralign.subjects.questions import Question, options, questions, windows
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSubject:
-    """A model in a folder or on the hub. It is loaded when it is first asked."""
+    """A model in a folder or on the hub."""
 
-    answers: frozenset[type] = frozenset({Choose, Score, Write})
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    template: Template = "plain"
+    token_budget: int = TOKEN_BUDGET
 
-    def __init__(
-        self,
+    @classmethod
+    def load(
+        cls,
         name: str,
         model: str | Path,
         *,
@@ -35,16 +42,19 @@ class LocalSubject:
         dtype: str = "auto",
         device: str | None = None,
         template: Template = "plain",
-        token_budget: int = TOKEN_BUDGET,
-    ) -> None:
+    ) -> "LocalSubject":
+        """The subject `name` from a folder or a hub id.
+
+        Raises: InputError where that is not such a model or cannot be reached.
+        """
         check_model(str(model))
-        self.name = name
-        self.model = str(model)
-        self.revision = revision
-        self.dtype = dtype
-        self.device = device
-        self.template: Template = template
-        self.token_budget = token_budget
+        loaded, tokenizer = load_causal(model, revision=revision, dtype=dtype, device=device)
+        return cls(name=name, model=loaded, tokenizer=tokenizer, template=template)
+
+    @property
+    def answers(self) -> frozenset[type]:
+        """The kinds of ask that it can answer."""
+        return frozenset({Choose, Score, Write})
 
     def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
         """A reply to every ask of every item, batch by batch as they come.
@@ -53,54 +63,52 @@ class LocalSubject:
         """
         for window in windows(questions(items)):
             yield from self._score([question for question in window if not isinstance(question.ask, Write)])
-            yield from self._write([question for question in window if isinstance(question.ask, Write)])
-
-    @cached_property
-    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        return load_causal(self.model, revision=self.revision, dtype=self.dtype, device=self.device)
+            yield from self._write([(asked, asked.ask) for asked in window if isinstance(asked.ask, Write)])
 
     def _score(self, asked: list[Question]) -> Iterator[Reply]:
-        if not asked:
-            return
-        model, tokenizer = self._loaded
-        forks = []
-        for question in asked:
-            with question.named():
-                forks.append(
-                    render(
-                        question.ask.prompt,
-                        options(question.ask),
-                        tokenizer,
-                        template=self.template,
-                        end=False,
-                        max_tokens=max_tokens(model),
-                    )
-                )
+        forks = [self._fork(question) for question in asked]
         sizes = [len(fork.completions) * len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
         for batch in batches(sizes, self.token_budget):
             with torch.no_grad():
-                scores = logprobs(model, [forks[index] for index in batch], token_budget=self.token_budget)
+                scores = logprobs(self.model, [forks[index] for index in batch], token_budget=self.token_budget)
             for index, (values, tokens) in zip(batch, scores.split(), strict=True):
                 yield asked[index].reply(logprobs=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
 
-    def _write(self, asked: list[Question]) -> Iterator[Reply]:
-        kinds: dict[tuple[int, tuple[str, ...]], list[tuple[Question, tuple[int, ...]]]] = defaultdict(list)
-        for question in asked:
-            if isinstance(question.ask, Write):
-                with question.named():
-                    kinds[question.ask.max_tokens, question.ask.stop].append((question, self._prompt(question.ask)))
-        for (longest, stop), group in kinds.items():
-            model, tokenizer = self._loaded
-            for batch in batches([len(prompt) + longest for _, prompt in group], self.token_budget):
-                prompts = [group[index][1] for index in batch]
-                texts = write(model, tokenizer, prompts, max_tokens=longest, stop=stop, token_budget=self.token_budget)
-                for index, text in zip(batch, texts, strict=True):
-                    yield group[index][0].reply(text=text)
+    def _fork(self, question: Question) -> Fork:
+        with question.named():
+            return render(
+                question.ask.prompt,
+                options(question.ask),
+                self.tokenizer,
+                template=self.template,
+                end=False,
+                max_tokens=max_tokens(self.model),
+            )
 
-    def _prompt(self, ask: Write) -> tuple[int, ...]:
-        model, tokenizer = self._loaded
-        prompt = render_prompt(ask.prompt, tokenizer, self.template)
-        limit = max_tokens(model)
-        if limit is not None and len(prompt) + ask.max_tokens > limit:
-            raise InputError(f"a prompt of {len(prompt)} tokens and {ask.max_tokens} to write: the model takes {limit}")
-        return prompt
+    def _write(self, asked: list[tuple[Question, Write]]) -> Iterator[Reply]:
+        prompts = [self._prompt(question, ask) for question, ask in asked]
+        kinds: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
+        for index, (_, ask) in enumerate(asked):
+            kinds[ask.max_tokens, ask.stop].append(index)
+        for (longest, stop), members in kinds.items():
+            for batch in batches([len(prompts[index]) + longest for index in members], self.token_budget):
+                together = [members[place] for place in batch]
+                texts = write(
+                    self.model,
+                    self.tokenizer,
+                    [prompts[index] for index in together],
+                    max_tokens=longest,
+                    stop=stop,
+                    token_budget=self.token_budget,
+                )
+                for index, text in zip(together, texts, strict=True):
+                    yield asked[index][0].reply(text=text)
+
+    def _prompt(self, question: Question, ask: Write) -> tuple[int, ...]:
+        with question.named():
+            prompt = render_prompt(ask.prompt, self.tokenizer, self.template)
+            limit = max_tokens(self.model)
+            if limit is not None and len(prompt) + ask.max_tokens > limit:
+                wanted = f"a prompt of {len(prompt)} tokens and {ask.max_tokens} to write"
+                raise InputError(f"{wanted}: the model takes {limit}")
+            return prompt

@@ -1,7 +1,7 @@
 """A reward model on this machine, asked by rewards."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,16 +19,23 @@ from pluralign.records.reply import Reply
 from pluralign.subjects.questions import Question, options, questions, windows
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewardSubject:
-    """A reward model in a folder or on the hub. It is loaded when it is first asked.
+    """A reward model in a folder or on the hub.
 
     With `end`, as in training, the reward is that of the completion with its end-of-sequence token.
     """
 
-    answers: frozenset[type] = frozenset({Choose, Score})
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    template: Template = "plain"
+    token_budget: int = TOKEN_BUDGET
+    end: bool = True
 
-    def __init__(
-        self,
+    @classmethod
+    def load(
+        cls,
         name: str,
         model: str | Path,
         *,
@@ -36,18 +43,19 @@ class RewardSubject:
         dtype: str = "auto",
         device: str | None = None,
         template: Template = "plain",
-        token_budget: int = TOKEN_BUDGET,
-        end: bool = True,
-    ) -> None:
+    ) -> "RewardSubject":
+        """The subject `name` from a folder or a hub id.
+
+        Raises: InputError where that is not such a model or cannot be reached.
+        """
         check_model(str(model))
-        self.name = name
-        self.model = str(model)
-        self.revision = revision
-        self.dtype = dtype
-        self.device = device
-        self.template: Template = template
-        self.token_budget = token_budget
-        self.end = end
+        loaded, tokenizer = load_reward(model, revision=revision, dtype=dtype, device=device)
+        return cls(name=name, model=loaded, tokenizer=tokenizer, template=template)
+
+    @property
+    def answers(self) -> frozenset[type]:
+        """The kinds of ask that it can answer."""
+        return frozenset({Choose, Score})
 
     def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
         """Rewards for every `Choose` and `Score` of every item, batch by batch as they come; `Write` gets no reply.
@@ -55,27 +63,21 @@ class RewardSubject:
         Raises: InputError for a question that the model cannot take, by the item's name.
         """
         for window in windows([asked for asked in questions(items) if not isinstance(asked.ask, Write)]):
-            model, _ = self._loaded
             forks = [self._fork(question) for question in window]
             sizes = [len(fork.completions) * len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
             for batch in batches(sizes, self.token_budget):
                 with torch.no_grad():
-                    scores = rewards(model, [forks[index] for index in batch], token_budget=self.token_budget)
+                    scores = rewards(self.model, [forks[index] for index in batch], token_budget=self.token_budget)
                 for index, (values, tokens) in zip(batch, scores.split(), strict=True):
                     yield window[index].reply(rewards=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
 
-    @cached_property
-    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        return load_reward(self.model, revision=self.revision, dtype=self.dtype, device=self.device)
-
     def _fork(self, question: Question) -> Fork:
-        model, tokenizer = self._loaded
         with question.named():
             return render(
                 question.ask.prompt,
                 options(question.ask),
-                tokenizer,
+                self.tokenizer,
                 template=self.template,
                 end=self.end,
-                max_tokens=max_tokens(model),
+                max_tokens=max_tokens(self.model),
             )

@@ -1,0 +1,89 @@
+"""Preferences as the forks that a method trains on, and an account of what did not fit."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from pluralign.data.render import Template, render
+from pluralign.errors import InputError
+from pluralign.records.fork import Fork
+from pluralign.records.preference import Preference
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The fork of one preference and its group; `reference` holds the reference's value of each completion, if any."""
+
+    fork: Fork
+    group: str
+    reference: tuple[float, ...] | None = None
+
+    def tokens(self) -> int:
+        """Tokens that the model reads for this example, prompt and completion once for each completion."""
+        return sum(len(self.fork.prompt) + len(completion) for completion in self.fork.completions)
+
+    def padded_tokens(self) -> int:
+        """The same when its completions are padded to the longest."""
+        longest = max(len(completion) for completion in self.fork.completions)
+        return len(self.fork.completions) * (len(self.fork.prompt) + longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """How many preferences of each group were cut, or left out and why."""
+
+    truncated: Counter[str] = field(default_factory=Counter)
+    prompt_too_long: Counter[str] = field(default_factory=Counter)
+    empty_completion: Counter[str] = field(default_factory=Counter)
+
+    def record(self) -> dict[str, dict[str, int]]:
+        """For the log: reason → group → number of preferences, without reasons that did not occur."""
+        counts = {
+            "truncated": self.truncated,
+            "left_out_prompt_too_long": self.prompt_too_long,
+            "left_out_empty_completion": self.empty_completion,
+        }
+        return {reason: dict(sorted(counter.items())) for reason, counter in counts.items() if counter}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renderer:
+    """How preferences become examples of at most `max_length` tokens; `completions` is the method's own."""
+
+    completions: Callable[[Preference], tuple[str, ...]]
+    tokenizer: PreTrainedTokenizerBase
+    template: Template
+    max_length: int
+
+    def render(self, preferences: Sequence[Preference]) -> tuple[list[Example], Fitting]:
+        """Examples in the preferences' order, with the end token, and the account of what did not fit.
+
+        A completion that is too long loses its end; a preference whose prompt leaves no room for a completion, or one
+        of whose completions is empty, is left out.
+        """
+        fitting = Fitting()
+        return list(self._examples(preferences, fitting)), fitting
+
+    def _examples(self, preferences: Sequence[Preference], fitting: Fitting) -> Iterator[Example]:
+        for preference in preferences:
+            texts = self.completions(preference)
+            if not all(texts):
+                fitting.empty_completion[preference.group] += 1
+                continue
+            fork = self._fork(preference, texts)
+            room = self.max_length - len(fork.prompt)
+            if room < 1:
+                fitting.prompt_too_long[preference.group] += 1
+                continue
+            if any(len(completion) > room for completion in fork.completions):
+                fitting.truncated[preference.group] += 1
+                fork = Fork(fork.prompt, tuple(completion[:room] for completion in fork.completions))
+            yield Example(fork, preference.group)
+
+    def _fork(self, preference: Preference, texts: tuple[str, ...]) -> Fork:
+        try:
+            return render(preference.prompt, texts, self.tokenizer, template=self.template, end=True)
+        except InputError as error:
+            raise InputError(f'preference "{preference.prompt_id}" of {preference.source}: {error}') from error

@@ -1,0 +1,36 @@
+"""A job: all that the loop needs to make one stage."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pluralign.data.render import Template
+from pluralign.records.preference import Preference
+from pluralign.records.training import Training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Train `parent` on `preferences` by `method` and leave the stage in the folder `out`.
+
+    `method` and `weighting` are modules of `pluralign.methods` and `pluralign.weightings`, or the user's own of that
+    shape; `options` is an instance of the method's `Options`. `parent` and `reference` are folders or hub ids; where a
+    method needs a reference and none is named, it is the parent. `held_out` preferences are judged at the end and never
+    trained on. `on_step` is called after each optimiser step with the keywords `completed`, `total` (steps) and `note`.
+    """
+
+    method: ModuleType
+    options: Any
+    training: Training
+    parent: str | Path
+    preferences: Sequence[Preference]
+    held_out: Sequence[Preference]
+    weighting: ModuleType
+    seed: int
+    template: Template
+    out: Path
+    reference: str | Path | None = None
+    on_step: Callable[..., None] | None = None
+    device: str | None = None

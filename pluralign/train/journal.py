@@ -1,0 +1,56 @@
+"""The log of a training: `log.jsonl`, one line at the start, one per optimiser step, one for the held-out preferences.
+
+Names of losses and metrics are TRL's. `group_losses` says what each group's preferences cost.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torch import Tensor
+
+from pluralign.train.examples import Example
+
+
+class Journal:
+    """Lines of JSON, each on disk as soon as it is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, event: str, **record: Any) -> None:
+        """Add a line; `event` is "start", "step" or "held_out"."""
+        self._file.write(json.dumps({"event": event, **record}, ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.flush()
+
+
+def mean(values: Tensor, masses: Tensor) -> float:
+    """Mean of `values` `[examples]`, each counted `masses` times."""
+    return float((values * masses).sum() / masses.sum())
+
+
+def by_group(values: Tensor, masses: Tensor, examples: Sequence[Example]) -> dict[str, float]:
+    """Mean of `values` `[examples]` in every group that occurs."""
+    groups = sorted({example.group for example in examples})
+    members = {group: [place for place, example in enumerate(examples) if example.group == group] for group in groups}
+    return {group: mean(values[places], masses[places]) for group, places in members.items()}
+
+
+def held_out_record(
+    per_pair: Tensor, metrics: Mapping[str, Tensor], masses: Tensor, examples: Sequence[Example]
+) -> dict[str, Any]:
+    """Loss and metrics on held-out preferences, over all and by group."""
+    ones = masses.new_ones(len(examples))
+    found = {"eval_loss": (per_pair, masses)} | {f"eval_{name}": (metrics[name], ones) for name in metrics}
+    overall = {name: mean(values, counts) for name, (values, counts) in found.items()}
+    return overall | {"groups": {name: by_group(values, counts, examples) for name, (values, counts) in found.items()}}

@@ -1,0 +1,69 @@
+"""What a stage learns from and is judged by: rendered once, with the reference's log-probabilities where asked for."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from pluralign.engine.load import max_tokens
+from pluralign.engine.logprobs import logprobs
+from pluralign.errors import InputError
+from pluralign.train.examples import Example, Fitting, Renderer
+from pluralign.train.job import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Examples to train on and held-out ones, and how the preferences fitted."""
+
+    train: list[Example]
+    held_out: list[Example]
+    fitting: Fitting
+    held_out_fitting: Fitting
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of people that are trained on, sorted."""
+        return tuple(sorted({example.group for example in self.train}))
+
+
+def render_lesson(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Lesson:
+    """Render the job's preferences for `model`.
+
+    Raises: InputError where none fits.
+    """
+    limit = max_tokens(model)
+    renderer = Renderer(
+        completions=job.method.completions,
+        tokenizer=tokenizer,
+        template=job.template,
+        max_length=min(job.training.max_length, limit) if limit else job.training.max_length,
+    )
+    train, fitting = renderer.render(job.preferences)
+    held_out, held_out_fitting = renderer.render(job.held_out)
+    if not train:
+        raise InputError(
+            f"no preference is left to train on: of {len(job.preferences)}, all are empty, "
+            f"or their prompts leave no room for a completion in {renderer.max_length} tokens"
+        )
+    return Lesson(train=train, held_out=held_out, fitting=fitting, held_out_fitting=held_out_fitting)
+
+
+def add_reference(
+    lesson: Lesson, model: PreTrainedModel, *, token_budget: int, autocast: Callable[[], AbstractContextManager[Any]]
+) -> Lesson:
+    """The lesson with the log-probabilities that `model` gives every completion."""
+
+    def scored(examples: list[Example]) -> list[Example]:
+        if not examples:
+            return examples
+        with torch.no_grad(), autocast():
+            scores = logprobs(model, [example.fork for example in examples], token_budget=token_budget)
+        values = [tuple(values.tolist()) for values, _ in scores.split()]
+        return [replace(example, reference=value) for example, value in zip(examples, values, strict=True)]
+
+    return replace(lesson, train=scored(lesson.train), held_out=scored(lesson.held_out))

@@ -1,0 +1,160 @@
+"""The only training loop: from a parent and preferences to a stage in a folder.
+
+Dropout is off, the order of the examples follows from the seed, and weights stay in float32, so that the same job gives
+the same bits on the same CPU.
+"""
+
+import gc
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from pluralign.data.models import check_model
+from pluralign.engine.load import is_reward_model, load_causal, load_reward, make_reward_model, pick_device, save
+from pluralign.engine.logprobs import logprobs
+from pluralign.engine.reward_head import rewards
+from pluralign.errors import InputError, RunError
+from pluralign.train.job import Job
+from pluralign.train.journal import Journal, by_group, held_out_record, mean
+from pluralign.train.lesson import Lesson, add_reference, render_lesson
+from pluralign.train.optimiser import clip, learning_rate, make_optimiser
+from pluralign.train.order import choose, count_steps
+from pluralign.train.precision import autocast, use_bf16
+from pluralign.train.step import Judge, gather_gradients, survey
+
+__all__ = ["Job", "train"]
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """All that changes while a stage is trained. With the job it determines every later step."""
+
+    model: PreTrainedModel
+    optimiser: torch.optim.AdamW
+    step: int = 0
+    num_tokens: int = 0
+    weighting: Any = None
+
+
+def train(job: Job) -> None:
+    """Train a stage and leave its weights, tokenizer and `log.jsonl` in `job.out`, which transformers can load.
+
+    Raises: InputError where the parent or the reference is no model, or no preference fits; RunError where a loss or a
+    gradient is not finite.
+    """
+    device = pick_device(job.device)
+    bf16 = use_bf16(job.training.bf16, device)
+    lesson, model, tokenizer = _prepare(job, device, bf16)
+    judge = Judge(
+        model=model,
+        method=job.method,
+        options=job.options,
+        score=rewards if job.method.KIND == "reward" else logprobs,
+        token_budget=job.training.token_budget,
+        autocast=partial(autocast, device, bf16),
+    )
+    state = State(model=model, optimiser=make_optimiser(model, job.training))
+    total = count_steps(len(lesson.train), job.training)
+    job.out.mkdir(parents=True, exist_ok=True)
+    with Journal(job.out / "log.jsonl") as journal:
+        journal.write("start", steps=total, **_circumstances(job, lesson, device, bf16))
+        while state.step < total:
+            record = _advance(job, judge, lesson, state, total)
+            journal.write("step", **record)
+            if job.on_step is not None:
+                job.on_step(completed=state.step, total=total, note=f"loss {record['loss']:.4f}")
+        if lesson.held_out:
+            per_pair, metrics = survey(judge, lesson.held_out)
+            found = held_out_record(per_pair, metrics, judge.masses(lesson.held_out), lesson.held_out)
+            journal.write("held_out", step=state.step, **found)
+    save(model, tokenizer, job.out)
+
+
+def _prepare(job: Job, device: torch.device, bf16: bool) -> tuple[Lesson, PreTrainedModel, PreTrainedTokenizerBase]:
+    """Render the lesson, with the reference's log-probabilities, and load the parent; one model in memory at a time."""
+    check_model(str(job.parent))
+    settings: dict[str, Any] = {
+        "token_budget": job.training.token_budget,
+        "autocast": partial(autocast, device, bf16),
+    }
+    if not job.method.NEEDS_REFERENCE or job.reference is None or str(job.reference) == str(job.parent):
+        model, tokenizer = _load_parent(job)
+        lesson = render_lesson(job, model, tokenizer)
+        return add_reference(lesson, model, **settings) if job.method.NEEDS_REFERENCE else lesson, model, tokenizer
+    check_model(str(job.reference))
+    reference, its_tokenizer = load_causal(job.reference, dtype="float32", device=job.device)
+    lesson = add_reference(render_lesson(job, reference, its_tokenizer), reference, **settings)
+    del reference
+    gc.collect()
+    model, tokenizer = _load_parent(job)
+    if tokenizer.get_vocab() != its_tokenizer.get_vocab():
+        raise InputError(f'reference "{job.reference}" has another vocabulary than "{job.parent}"')
+    return lesson, model, tokenizer
+
+
+def _load_parent(job: Job) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    if job.method.KIND != "reward":
+        return load_causal(job.parent, dtype="float32", device=job.device)
+    if is_reward_model(job.parent):
+        return load_reward(job.parent, dtype="float32", device=job.device)
+    return make_reward_model(job.parent, seed=job.seed, device=job.device)
+
+
+def _circumstances(job: Job, lesson: Lesson, device: torch.device, bf16: bool) -> dict[str, Any]:
+    """What the log says before the first step."""
+    return {
+        "method": _method(job),
+        "seed": job.seed,
+        "device": str(device),
+        "dtype": "float32",
+        "autocast": "bfloat16" if bf16 else None,
+        "threads": torch.get_num_threads(),
+        "preferences": len(lesson.train),
+        "held_out": len(lesson.held_out),
+        **lesson.fitting.record(),
+        **{f"held_out_{reason}": counts for reason, counts in lesson.held_out_fitting.record().items()},
+    }
+
+
+def _advance(job: Job, judge: Judge, lesson: Lesson, state: State, total: int) -> dict[str, Any]:
+    """Take one optimiser step; gives what the log says of it."""
+    step = state.step + 1
+    chosen = choose(step, len(lesson.train), batch_size=job.training.batch_size, seed=job.seed)
+    examples = [lesson.train[index] for index in chosen]
+    rate = learning_rate(step, total, job.training)
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    state.optimiser.zero_grad(set_to_none=True)
+    try:
+        outcome, state.weighting = gather_gradients(judge, examples, lesson.groups, job.weighting, state.weighting)
+    except RunError as error:
+        raise RunError(f"{_method(job)}, step {step} of {total}: {error}") from error
+    norm = clip(state.model, job.training.max_grad_norm)
+    if not math.isfinite(norm):
+        raise RunError(
+            f"{_method(job)}, step {step} of {total}: the gradient's norm is {norm}; a lower learning_rate may help"
+        )
+    state.optimiser.step()
+    state.step = step
+    state.num_tokens += sum(example.tokens() for example in examples)
+    ones = torch.ones_like(outcome.masses)
+    return {
+        "step": step,
+        "epoch": step / math.ceil(len(lesson.train) / job.training.batch_size),
+        "loss": outcome.objective,
+        "learning_rate": rate,
+        "grad_norm": norm,
+        "num_tokens": state.num_tokens,
+        **{name: mean(values, ones) for name, values in outcome.metrics.items()},
+        "group_losses": by_group(outcome.per_pair, outcome.masses, examples),
+        "group_weights": dict(zip(lesson.groups, outcome.weights.tolist(), strict=True)),
+    }
+
+
+def _method(job: Job) -> str:
+    return job.method.__name__.rpartition(".")[2]

@@ -1,0 +1,21 @@
+"""Which examples an optimiser step sees: a function of the seed and the step alone, so that a run can be taken up."""
+
+import math
+import random
+
+from pluralign.records.training import Training
+
+
+def count_steps(examples: int, training: Training) -> int:
+    """Optimiser steps of a training; the last step of an epoch may hold fewer examples than a batch."""
+    steps = math.ceil(training.num_train_epochs * math.ceil(examples / training.batch_size))
+    return steps if training.max_steps is None else min(steps, training.max_steps)
+
+
+def choose(step: int, examples: int, *, batch_size: int, seed: int) -> list[int]:
+    """Indices of the examples of optimiser step `step` (from 1); every epoch has an order of its own."""
+    steps_per_epoch = math.ceil(examples / batch_size)
+    epoch, place = divmod(step - 1, steps_per_epoch)
+    order = list(range(examples))
+    random.Random(f"{seed} {epoch}").shuffle(order)
+    return order[place * batch_size : (place + 1) * batch_size]

@@ -1,0 +1,31 @@
+"""bfloat16 where the hardware computes in it, decided by capability."""
+
+from typing import Literal
+
+import torch
+
+from pluralign.errors import InputError
+
+
+def use_bf16(wish: bool | Literal["auto"], device: torch.device) -> bool:
+    """Whether to train under bfloat16 autocast: as wished, and by "auto" on a GPU that has it.
+
+    Raises: InputError where it is wished and the hardware would only emulate it.
+    """
+    if wish == "auto":
+        return device.type == "cuda" and _native(device)
+    if wish and not _native(device):
+        raise InputError(f'bf16 = true: this {device.type} does not compute in bfloat16; leave it at "auto"')
+    return wish
+
+
+def autocast(device: torch.device, bf16: bool) -> torch.autocast:
+    """The context in which forward passes run."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def _native(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "sve_bf16", "bf16"))

@@ -1,0 +1,94 @@
+import pytest
+import torch
+
+from pluralign.errors import InputError
+from pluralign.records.item import Choose, Item, Score, Write
+from pluralign.records.preference import Message
+from pluralign.subjects.local import LocalSubject
+
+
+@pytest.fixture(scope="module")
+def folder(tiny, tmp_path_factory):
+    return tiny.save_model(tmp_path_factory.mktemp("llama"), "llama", bos=True, chat=True)
+
+
+@pytest.fixture(scope="module")
+def subject(folder):
+    return LocalSubject.load("base", folder, device="cpu")
+
+
+def item(name, *asks):
+    return Item(id=name, asks=asks, slices={"language": "en"}, cluster=name)
+
+
+ITEMS = [
+    item(
+        "a", Choose(prompt="the cat is ", options=("in", "out", "a long way off")), Write(prompt="the ", max_tokens=5)
+    ),
+    item("b", Score(prompt="at", completions=("the",))),
+    item("c", Write(prompt="in the ", max_tokens=3), Write(prompt="b", max_tokens=5, stop=("a",))),
+]
+
+
+def asked(replies):
+    return {(reply.item, reply.ask): reply for reply in replies}
+
+
+def test_every_ask_gets_its_reply(subject):
+    replies = asked(subject.answer(ITEMS))
+    assert set(replies) == {("a", 0), ("a", 1), ("b", 0), ("c", 0), ("c", 1)}
+    assert len(replies["a", 0].logprobs) == len(replies["a", 0].tokens) == 3
+    assert all(replies[key].text is not None for key in (("a", 1), ("c", 0), ("c", 1)))
+    assert subject.answers == {Choose, Score, Write}
+
+
+def test_log_probabilities_are_the_models_own(subject):
+    reply = asked(subject.answer(ITEMS[1:2]))["b", 0]
+    joint = torch.tensor([subject.tokenizer("atthe").input_ids])
+    start = joint.shape[1] - reply.tokens[0]
+    with torch.no_grad():
+        table = torch.log_softmax(subject.model(input_ids=joint).logits[0].double(), dim=-1)
+    expected = sum(table[place - 1, joint[0, place]].item() for place in range(start, joint.shape[1]))
+    assert reply.logprobs[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_company_and_order_of_items_do_not_matter(subject):
+    together, alone = asked(subject.answer(ITEMS)), {}
+    for single in reversed(ITEMS):
+        alone |= asked(subject.answer([single]))
+    for key, reply in together.items():
+        assert reply.text == alone[key].text
+        assert reply.logprobs == pytest.approx(alone[key].logprobs, abs=1e-4)
+
+
+def test_replies_come_before_all_is_asked(folder):
+    slow = LocalSubject.load("base", folder, device="cpu")
+    many = [item(str(number), Score(prompt="a", completions=("b",))) for number in range(600)]
+    stream = slow.answer([*many, item("bad", Score(prompt="a", completions=("",)))])
+    first = [next(stream).item for _ in range(512)]
+    assert len(set(first)) == 512
+    with pytest.raises(InputError, match='item "bad", ask 0: completion 0 is empty'):
+        list(stream)
+
+
+def test_conversations_go_through_the_chat_template(subject):
+    turn = (Message(role="user", content="cat"),)
+    by_turn, by_text = (
+        item("t", Score(prompt=turn, completions=("in",))),
+        item("s", Score(prompt="cat", completions=("in",))),
+    )
+    plain, chat = subject, LocalSubject(name="c", model=subject.model, tokenizer=subject.tokenizer, template="chat")
+    assert asked(plain.answer([by_turn]))["t", 0].logprobs == asked(chat.answer([by_text]))["s", 0].logprobs
+    assert asked(plain.answer([by_text]))["s", 0].logprobs != asked(chat.answer([by_text]))["s", 0].logprobs
+
+
+def test_what_is_too_long_is_refused_with_its_length(subject):
+    with pytest.raises(InputError, match=r'item "x", ask 0: .*the model takes 160'):
+        list(subject.answer([item("x", Score(prompt="b" * 170, completions=("c",)))]))
+    with pytest.raises(InputError, match=r'item "x", ask 0: a prompt of 101 tokens and 60 to write'):
+        list(subject.answer([item("x", Write(prompt="b" * 100, max_tokens=60))]))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no config"):
+        LocalSubject.load("base", tmp_path)

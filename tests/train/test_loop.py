@@ -1,0 +1,261 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from pluralign.data.render import render
+from pluralign.engine.load import load_causal, load_reward, save
+from pluralign.engine.logprobs import logprobs
+from pluralign.engine.reward_head import rewards
+from pluralign.errors import InputError, RunError
+from pluralign.methods import dpo, reward, sft
+from pluralign.records.preference import Preference
+from pluralign.records.training import Training
+from pluralign.train.loop import Job, train
+from pluralign.weightings import uniform
+
+FAST = Training(learning_rate=3e-3, batch_size=4, num_train_epochs=4.0, warmup_ratio=0.0)
+
+
+def preference(number: int, **other: str) -> Preference:
+    """One group wants answers in a, the other in b: 12 prompts, whose lengths differ."""
+    group, letter, not_letter = (("one", "a", "b"), ("two", "b", "a"))[number % 2]
+    texts = {"prompt": f"{group} the {'x' * (number % 5)} ", "chosen": letter * 6, "rejected": not_letter * 9} | other
+    return Preference(**texts, group=group, prompt_id=str(number), source="test")
+
+
+PREFERENCES = tuple(map(preference, range(12)))
+HELD_OUT = tuple(map(preference, range(12, 18)))
+
+
+@pytest.fixture(scope="module")
+def base(tiny, tmp_path_factory):
+    return tiny.save_model(tmp_path_factory.mktemp("base"), "llama", bos=True)
+
+
+@pytest.fixture
+def job(base, tmp_path):
+    return Job(
+        method=dpo,
+        options=dpo.Options(),
+        training=FAST,
+        parent=base,
+        preferences=PREFERENCES,
+        held_out=HELD_OUT,
+        weighting=uniform,
+        seed=0,
+        template="plain",
+        out=tmp_path / "out",
+        device="cpu",
+    )
+
+
+def of(job: Job, method: ModuleType, **changes) -> Job:
+    return replace(job, method=method, options=method.Options(), **changes)
+
+
+def log(job: Job) -> list[dict]:
+    return [json.loads(line) for line in (job.out / "log.jsonl").read_text().splitlines()]
+
+
+def steps(job: Job) -> list[dict]:
+    return [record for record in log(job) if record["event"] == "step"]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("method", [sft, reward, dpo])
+def test_training_lowers_the_loss_of_both_groups(job, method):
+    job = of(job, method, training=replace(FAST, num_train_epochs=10.0))
+    train(job)
+    found = steps(job)
+    assert len(found) == 30
+    assert sum(record["loss"] for record in found[-3:]) < 0.7 * sum(record["loss"] for record in found[:3])
+    held_out = log(job)[-1]
+    assert held_out["event"] == "held_out"
+    if method is not sft:
+        assert held_out["groups"]["eval_rewards/accuracies"] == {"one": 1.0, "two": 1.0}
+    assert set(held_out["groups"]["eval_loss"]) == {"one", "two"}
+
+
+@pytest.mark.parametrize("method", [sft, reward, dpo])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(job, tmp_path, method):
+    short = replace(FAST, num_train_epochs=1.0)
+    jobs = [of(job, method, training=short, out=tmp_path / str(n), seed=seed) for n, seed in enumerate([5, 5, 6])]
+    for each in jobs:
+        train(each)
+    assert weights(jobs[0].out) == weights(jobs[1].out)
+    assert weights(jobs[0].out) != weights(jobs[2].out)
+    assert (jobs[0].out / "log.jsonl").read_text() == (jobs[1].out / "log.jsonl").read_text()
+
+
+@pytest.mark.parametrize("method", [sft, reward, dpo])
+def test_many_small_passes_equal_one_large(job, tmp_path, method):
+    large = of(job, method, training=replace(FAST, max_steps=3, token_budget=10_000), out=tmp_path / "large")
+    small = of(job, method, training=replace(FAST, max_steps=3, token_budget=30), out=tmp_path / "small")
+    train(large)
+    train(small)
+    for one, other in zip(steps(large), steps(small), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
+        assert one["grad_norm"] == pytest.approx(other["grad_norm"], rel=1e-4)
+        assert one["num_tokens"] == other["num_tokens"]
+
+
+def test_the_first_dpo_step_starts_at_log_two(job):
+    train(of(job, dpo, training=replace(FAST, max_steps=1)))
+    first = steps(job)[0]
+    assert first["loss"] == pytest.approx(0.693147, abs=1e-5)
+    assert first["rewards/margins"] == pytest.approx(0.0, abs=1e-5)
+    assert first["group_losses"] == pytest.approx({"one": 0.693147, "two": 0.693147}, abs=1e-5)
+
+
+def test_another_reference_gives_the_implicit_rewards_against_it(job, tiny, tmp_path):
+    other = tiny.save_model(tmp_path / "other", "llama", seed=7, bos=True)
+    job = replace(job, reference=other, training=replace(FAST, max_steps=1, batch_size=12))
+    train(job)
+    margins = []
+    for folder in (job.parent, other):
+        model, tokenizer = load_causal(folder, device="cpu")
+        forks = [render(p.prompt, (p.chosen, p.rejected), tokenizer, template="plain", end=True) for p in PREFERENCES]
+        with torch.no_grad():
+            table = logprobs(model, forks).table()
+        margins.append(table[:, 0] - table[:, 1])
+    expected = 0.1 * (margins[0] - margins[1])
+    assert steps(job)[0]["rewards/margins"] == pytest.approx(expected.mean().item(), abs=1e-5)
+    assert steps(job)[0]["rewards/accuracies"] == pytest.approx((expected > 0).double().mean().item())
+
+
+def test_the_first_sft_loss_is_the_mean_over_completion_tokens(job, base):
+    job = of(job, sft, training=replace(FAST, max_steps=1, batch_size=12))
+    train(job)
+    model, tokenizer = load_causal(base, device="cpu")
+    total, count = 0.0, 0
+    for each in PREFERENCES:
+        prompt = len(tokenizer(each.prompt.rstrip()).input_ids)
+        ids = torch.tensor([[*tokenizer(each.prompt + each.chosen).input_ids, tokenizer.eos_token_id]])
+        labels = ids.clone()
+        fork = render(each.prompt, (each.chosen,), tokenizer, template="plain", end=True)
+        labels[:, : len(fork.prompt)] = -100
+        assert len(fork.prompt) >= prompt
+        with torch.no_grad():
+            tokens = int((labels != -100).sum())
+            total += model(input_ids=ids, labels=labels).loss.item() * tokens
+            count += tokens
+    assert steps(job)[0]["loss"] == pytest.approx(total / count, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", [sft, dpo])
+def test_a_trained_stage_loads_in_transformers_in_silence(job, capfd, caplog, method):
+    train(of(job, method, training=replace(FAST, max_steps=1)))
+    capfd.readouterr()
+    caplog.clear()
+    model, ours = AutoModelForCausalLM.from_pretrained(job.out), load_causal(job.out)[0]
+    assert not caplog.records
+    assert "not" not in capfd.readouterr().err
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, ours(input_ids=ids).logits)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert AutoTokenizer.from_pretrained(job.out)("the a").input_ids == load_causal(job.parent)[1]("the a").input_ids
+
+
+def test_a_reward_stage_loads_in_transformers_and_gives_the_same_rewards(job, caplog):
+    job = of(job, reward, training=replace(FAST, max_steps=2))
+    train(job)
+    caplog.clear()
+    model, tokenizer = (
+        AutoModelForSequenceClassification.from_pretrained(job.out),
+        AutoTokenizer.from_pretrained(job.out),
+    )
+    assert not caplog.records
+    fork = render("one the ", ("aaa", "b"), tokenizer, template="plain", end=True)
+    rows = [fork.prompt + completion for completion in fork.completions]
+    width = max(map(len, rows))
+    padded = torch.tensor([[*row, *[tokenizer.pad_token_id] * (width - len(row))] for row in rows])
+    ours, _ = load_reward(job.out)
+    with torch.no_grad():
+        theirs = model(input_ids=padded, attention_mask=(padded != tokenizer.pad_token_id).long()).logits[:, 0]
+        torch.testing.assert_close(rewards(ours, [fork]).values.float(), theirs, rtol=0, atol=1e-5)
+
+
+def test_a_reward_model_can_be_trained_further(job, tmp_path):
+    first = of(job, reward, training=replace(FAST, max_steps=1))
+    train(first)
+    second = of(
+        job, reward, training=replace(FAST, max_steps=1, learning_rate=1e-12), parent=first.out, out=tmp_path / "2"
+    )
+    train(second)
+    torch.testing.assert_close(
+        load_reward(first.out)[0].score.weight, load_reward(second.out)[0].score.weight, rtol=0, atol=1e-9
+    )
+
+
+def test_what_does_not_fit_is_counted_by_group(job):
+    odd = (
+        preference(0, chosen="a" * 300),
+        preference(1, prompt="b" * 300),
+        preference(2, rejected=""),
+        preference(3, prompt="c" * 300),
+    )
+    train(replace(job, preferences=(*PREFERENCES, *odd), training=replace(FAST, max_steps=1, max_length=64)))
+    start = log(job)[0]
+    assert start["preferences"] == len(PREFERENCES) + 1
+    assert start["truncated"] == {"one": 1}
+    assert start["left_out_prompt_too_long"] == {"two": 2}
+    assert start["left_out_empty_completion"] == {"one": 1}
+    with pytest.raises(InputError, match="no preference is left to train on: of 2"):
+        train(replace(job, preferences=(odd[1], odd[3])))
+
+
+def test_progress_is_told_after_every_step(job):
+    told = []
+    train(replace(job, training=replace(FAST, max_steps=2), on_step=lambda **news: told.append(news)))
+    assert [(news["completed"], news["total"]) for news in told] == [(1, 2), (2, 2)]
+    assert all("loss" in news["note"] for news in told)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_by_its_step(job, base, tmp_path):
+    model, tokenizer = load_causal(base, device="cpu")
+    with torch.no_grad():
+        model.model.norm.weight[0] = torch.nan
+    save(model, tokenizer, tmp_path / "broken")
+    with pytest.raises(RunError, match=r"sft, step 1 of 12: the loss is nan"):
+        train(of(job, sft, parent=tmp_path / "broken"))
+
+
+def test_a_parent_that_is_no_model_is_refused(job, tmp_path):
+    with pytest.raises(InputError, match="holds no config"):
+        train(replace(job, parent=tmp_path))
+
+
+def test_weights_follow_the_groups_losses_and_state_is_carried(job):
+    seen = []
+
+    def weigh(state, losses, head_gradients):
+        seen.append((state, losses))
+        worst = (losses.means == losses.means.max()).double()
+        return worst / worst.sum(), len(seen)
+
+    worst = ModuleType("worst")
+    worst.NEEDS_LOSSES, worst.weigh = True, weigh
+    train(replace(job, weighting=worst, training=replace(FAST, max_steps=3, token_budget=60)))
+    assert [state for state, _ in seen] == [None, 1, 2]
+    for record, (_, losses) in zip(steps(job), seen, strict=True):
+        found = dict(zip(losses.groups, losses.means.tolist(), strict=True))
+        assert {group: found[group] for group in record["group_losses"]} == pytest.approx(
+            record["group_losses"], abs=1e-5
+        )
+        assert record["loss"] == pytest.approx(max(found.values()), abs=1e-5)
+
+
+def test_weights_that_are_not_numbers_end_the_training(job):
+    broken = ModuleType("broken")
+    broken.NEEDS_LOSSES, broken.weigh = False, lambda state, losses, gradients: (losses.shares * torch.nan, None)
+    with pytest.raises(RunError, match=r"step 1 of 12: the weights of the groups"):
+        train(replace(job, weighting=broken))
