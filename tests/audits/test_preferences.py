@@ -3,7 +3,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.audits.preferences import Options, code, items, read
@@ -29,6 +29,7 @@ def values(**answer: Any) -> dict[str, float]:
     return {one.measure: one.value for one in read(item(), [Reply(item="1", ask=0, **answer)], Options())}
 
 
+@settings(deadline=None)
 @given(scores, scores)
 def test_swapping_a_pair_negates_its_margin_and_turns_its_accuracy(chosen: float, rejected: float) -> None:
     one, other = values(rewards=(chosen, rejected)), values(rewards=(rejected, chosen))

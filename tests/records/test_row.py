@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.errors import InputError
@@ -24,6 +24,7 @@ def test_whole_numbers_are_text_and_empty_text_only_where_allowed() -> None:
     assert text({"n": ""}, "n", 1, may_be_empty=True) == ""
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1)))
 def test_a_list_and_its_spelling_are_the_same(words: list[str]) -> None:
     assert texts({"words": words}, "words", 1) == texts({"words": repr(words)}, "words", 1) == tuple(words)

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.scorers.choice import credit
@@ -9,11 +9,13 @@ from pluralign.scorers.choice import credit
 values = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(values)
 def test_the_credits_of_all_options_sum_to_one(preferences: list[float]) -> None:
     assert math.isclose(sum(credit(preferences, right) for right in range(len(preferences))), 1)
 
 
+@settings(deadline=None)
 @given(values, st.data())
 def test_only_the_order_of_preferences_matters(preferences: list[float], data: st.DataObject) -> None:
     right = data.draw(st.integers(0, len(preferences) - 1))
@@ -21,6 +23,7 @@ def test_only_the_order_of_preferences_matters(preferences: list[float], data: s
     assert credit(preferences, right) == credit(preferences[::-1], len(preferences) - 1 - right)
 
 
+@settings(deadline=None)
 @given(values, st.data())
 def test_nobody_knows_who_won_where_a_value_is_missing(preferences: list[float], data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(preferences) - 1))

@@ -2,7 +2,7 @@ import string
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.scorers.normalise import script_aware, squad
@@ -17,28 +17,33 @@ def test_squad_follows_its_three_rules() -> None:
     assert squad("The  Eiffel-Tower, in\tParis (a city)!") == ("eiffeltower", "in", "paris", "city")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_squad_changes_nothing_the_second_time(text: str) -> None:
     assert squad(" ".join(squad(text))) == squad(text)
 
 
+@settings(deadline=None)
 @given(sentences, st.sampled_from(string.punctuation))
 def test_ascii_punctuation_never_counts(text: str, mark: str) -> None:
     assert squad(f"{mark}{text}{mark}") == squad(text)
     assert script_aware(f"{mark}{text}{mark}", "en") == script_aware(text, "en")
 
 
+@settings(deadline=None)
 @given(sentences, st.sampled_from("،؟؛।॥。、！？「」《》·„“”«»…—¿¡๏។"), st.sampled_from(LANGUAGES))
 def test_punctuation_of_every_script_never_counts(text: str, mark: str, language: str) -> None:
     assert script_aware(f"{mark} {text} {mark}", language) == script_aware(text, language)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from(LANGUAGES))
 def test_composed_and_decomposed_text_is_the_same(text: str, language: str) -> None:
     composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
     assert script_aware(composed, language) == script_aware(decomposed, language)
 
 
+@settings(deadline=None)
 @given(sentences, st.sampled_from(LANGUAGES))
 def test_white_space_between_words_does_not_count(text: str, language: str) -> None:
     assert script_aware(f"\n {text.replace(' ', '   ')}\t", language) == script_aware(text, language)
@@ -85,6 +90,7 @@ def test_scripts_without_spaces_are_cut_by_character_with_their_marks(text: str,
     assert script_aware(text, "und") == tokens
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("東京都서울に เมืองไทยabc1 "), max_size=30))
 def test_cutting_by_character_loses_nothing(text: str) -> None:
     assert "".join(script_aware(text, "und")) == "".join(unicodedata.normalize("NFKC", text).split())
