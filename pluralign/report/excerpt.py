@@ -1,0 +1,171 @@
+"""What was found for one measure of one audit along one slice: the part of the findings that a section shows."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isnan, nan
+from unicodedata import bidirectional
+
+from pluralign.records.estimate import ALL, Change, Estimate
+from pluralign.records.findings import Audit, Findings
+from pluralign.records.measure import Measure
+from pluralign.report.ladders import Ladder, ladders, whole_ways
+from pluralign.report.names import display
+from pluralign.report.wording import Unit, unit_of
+
+Transition = tuple[str, str]
+
+TURNING = frozenset({"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI", "FSI", "PDI"})
+"""Classes of letters and controls that write from right to left, or change the direction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """One measure of one audit along one slice.
+
+    `transitions` has those that there are changes for: whole ladders first, then in the order of the findings.
+    `wholes` are the transitions over a whole ladder.
+    """
+
+    audit: Audit
+    measure_name: str
+    measure: Measure
+    slice: str
+    stages: tuple[str, ...]
+    ladders: tuple[Ladder, ...]
+    transitions: tuple[Transition, ...]
+    wholes: tuple[Transition, ...]
+    estimates: tuple[Estimate, ...]
+    changes: tuple[Change, ...]
+    codes: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def unit(self) -> Unit:
+        """How values of the measure are written."""
+        return unit_of(self.measure)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a change of the measure is for better or worse."""
+        return self.measure.better != "neither"
+
+    @property
+    def reference(self) -> str:
+        """The group that others are compared with; empty where there is none."""
+        named = (row.relative_to for row in (*self.changes, *self.estimates) if row.relative_to)
+        return next(named, "")
+
+    @property
+    def leads_with_gap(self) -> bool:
+        """Whether only the change of the gap speaks, because levels cannot be compared."""
+        return not self.measure.comparable and any(not isnan(change.relative_gain) for change in self.changes)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Groups from the largest gain over whole ladders down, those not known after them, everyone at the end."""
+        return tuple(sorted({row.group for row in (*self.estimates, *self.changes)}, key=self._place))
+
+    @cached_property
+    def several_seeds(self) -> bool:
+        """Whether rows must say their seed."""
+        return len({row.seed for row in (*self.estimates, *self.changes)}) > 1
+
+    def label(self, group: str, seed: int | None = None) -> str:
+        """A group as the reader knows it, with its seed where there are several."""
+        shown = self._shown.get(group) or named(group)
+        return f"{shown} · seed {seed}" if self.several_seeds and seed is not None else shown
+
+    @cached_property
+    def _shown(self) -> dict[str, str]:
+        """Groups' names; two groups of one name keep their ids beside it."""
+        names = {
+            group: display(self.slice, group, self.codes.get(group, group)) for group in self.groups if group != ALL
+        }
+        often = Counter(names.values())
+        told = {group: name if often[name] == 1 else f"{name} ({group})" for group, name in names.items()}
+        return {group: named(name) for group, name in told.items()} | {ALL: "Everyone"}
+
+    def between(self, transition: Transition) -> tuple[Change, ...]:
+        """The changes of a transition, in the order of `groups`."""
+        order = {group: place for place, group in enumerate(self.groups)}
+        rows = [row for row in self.changes if (row.from_stage, row.to_stage) == transition]
+        return tuple(sorted(rows, key=lambda row: (order[row.group], row.seed)))
+
+    def _place(self, group: str) -> tuple[bool, bool, float, str]:
+        gain = self._whole_gain(group)
+        return (group == ALL, isnan(gain), 0.0 if isnan(gain) else -gain, group)
+
+    def _whole_gain(self, group: str) -> float:
+        leading = self.wholes or self.transitions
+        gains = [self._leading(row) for row in self.changes if row.group == group and _way(row) in leading]
+        known = [gain for gain in gains if not isnan(gain)]
+        return sum(known) / len(known) if known else nan
+
+    def _leading(self, change: Change) -> float:
+        if self.leads_with_gap:
+            return 0.0 if change.group == change.relative_to else change.relative_gain
+        return change.gain
+
+
+def named(text: str) -> str:
+    """A name that can be seen, and that cannot turn the writing direction of the words around it."""
+    if not text.strip():
+        return "(no name)"
+    turns = any(bidirectional(letter) in TURNING for letter in text)
+    return f"\u2068{text}\u2069" if turns else text
+
+
+def excerpts(findings: Findings, audit: Audit, measure: str) -> tuple[Excerpt, ...]:
+    """What was found for one measure of one audit, slice by slice."""
+    estimates = [row for row in findings.estimates if (row.audit, row.measure) == (audit.name, measure)]
+    changes = [row for row in findings.changes if (row.audit, row.measure) == (audit.name, measure)]
+    slices = dict.fromkeys(row.slice for row in (*estimates, *changes))
+    stages = tuple(dict.fromkeys(stage.name for stage in findings.stages))
+    found = ladders(findings.stages)
+    return tuple(
+        _excerpt(
+            audit,
+            measure,
+            (stages, found, findings.transitions),
+            tuple(row for row in estimates if row.slice == slice_name),
+            tuple(row for row in changes if row.slice == slice_name),
+        )
+        for slice_name in slices
+    )
+
+
+def ordered(transitions: Sequence[Transition], found: Sequence[Ladder]) -> tuple[Transition, ...]:
+    """Transitions over whole ladders first, in the ladders' order, each once."""
+    return tuple(dict.fromkeys((*(way for way in whole_ways(found) if way in transitions), *transitions)))
+
+
+def _excerpt(
+    audit: Audit,
+    measure: str,
+    frame: tuple[tuple[str, ...], tuple[Ladder, ...], tuple[Transition, ...]],
+    estimates: tuple[Estimate, ...],
+    changes: tuple[Change, ...],
+) -> Excerpt:
+    stages, found, declared = frame
+    present = {_way(row) for row in changes}
+    unforeseen = dict.fromkeys(_way(row) for row in changes)
+    transitions = tuple(way for way in ordered((*declared, *unforeseen), found) if way in present)
+    rows = (*estimates, *changes)
+    return Excerpt(
+        audit=audit,
+        measure_name=measure,
+        measure=audit.measures[measure],
+        slice=rows[0].slice,
+        stages=stages,
+        ladders=found,
+        transitions=transitions,
+        wholes=tuple(way for way in whole_ways(found) if way in present),
+        estimates=estimates,
+        changes=changes,
+        codes={row.group: row.code for row in rows if row.code},
+    )
+
+
+def _way(change: Change) -> Transition:
+    return (change.from_stage, change.to_stage)
