@@ -71,7 +71,11 @@ def rows(audit: str, options: Options) -> Iterator[Row]:
     known: dict[str, Callable[[Path], Iterator[Row]]] = {"dialects": _game_rows, "tydiqa": _question_rows}
     if audit not in known:
         raise InputError(unknown("audit of these recorded outputs:", audit, known))
-    return known[audit](_root(options))
+    root = _root(options)
+    for _, _, files in _games(root) if audit == "dialects" else _answers(root):
+        for _ in replies(audit, files, (), options):  # what is damaged is found before anything is computed
+            pass
+    return known[audit](root)
 
 
 def replies(audit: str, files: Sequence[Path], items: Sequence[Item], options: Options) -> Iterator[Reply]:

@@ -184,6 +184,15 @@ def test_answers_torn_anywhere_are_refused(clone: Path) -> None:
             replies(clone, "tydiqa", "x")
 
 
+def test_damage_is_found_before_the_first_question(clone: Path) -> None:
+    add_game(clone, "x", game_file([GAME, GAME | {"correct_answer_prob": "high"}]))
+    with pytest.raises(InputError, match=r"x\.csv, row 2"):
+        adapter.rows("dialects", options(clone))
+    add_answers(clone, "{x}").write_text('{"swahili-0": "Ni')
+    with pytest.raises(InputError, match=r"swahili\.json, line 1"):
+        adapter.rows("tydiqa", options(clone))
+
+
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
