@@ -136,6 +136,8 @@ def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dic
 def _recorded_rungs(part: RecordedPart) -> tuple[list[Rung], list[list[str]], list[str]]:
     found = part.module.stages(part.options)
     ladders, notices = ladder.declared(part.header.ladders, found)
+    if hasattr(part.module, "notices"):
+        notices += part.module.notices(part.options)
     below = ladder.parents(ladders)
     names = list(dict.fromkeys([name for names in ladders for name in names] + list(found)))
     version = plugins.version(part.module)
