@@ -24,6 +24,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 """Characters that HTML forbids."""
 
+LONG_HEADLINE = 150
+"""Letters of a headline that is set smaller."""
+
 VERDICTS: tuple[Kind, ...] = ("gain", "loss", "equivalent", "inconclusive")
 
 
@@ -78,8 +81,9 @@ def _check(findings: Findings) -> None:
 def _header(findings: Findings, headline: str) -> Markup:
     stages = len({stage.name for stage in findings.stages})
     extent = f"{count(stages, 'stage')}, {count(len(findings.audits), 'audit')}"
-    frame = Markup('<header><h1><bdi>{}</bdi></h1><p class="headline">{}</p><p class="note">{}</p></header>')
-    return frame.format(named(findings.title), headline, extent)
+    style = "headline long" if len(headline) > LONG_HEADLINE else "headline"
+    frame = Markup('<header><h1><bdi>{}</bdi></h1><p class="{}">{}</p><p class="note">{}</p></header>')
+    return frame.format(named(findings.title), style, headline, extent)
 
 
 def _notices(findings: Findings) -> Markup:

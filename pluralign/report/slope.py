@@ -119,7 +119,7 @@ def _foot(rungs: Sequence[str], across: Scale, floor: float) -> tuple[list[Marku
     if numbered(rungs):
         places = range(len(rungs))
         return [lettering(str(place + 1), across(float(place)), floor + 16, "middle tick") for place in places], 22.0
-    room = (RIGHT - LEFT + 36) / max(len(rungs), 1) - 5
+    room = (RIGHT - LEFT + 36) / max(len(rungs), 1) - 3
     names = [lines(rung, room, 3) for rung in rungs]
     parts = [
         lettering(row, across(float(place)), floor + 16 + (SMALL + 2) * depth, "middle tick")
