@@ -28,7 +28,7 @@ def equal_means(spread: Spread) -> float:
     With W the Wald statistic and r its rank (a singular covariance is inverted where it has one), the reference is
     Hotelling's: W (v - r + 1) / (v r) is an F with r and v - r + 1 degrees of freedom, v matched to the moments of the
     covariance. For groups that lie in the same K equal clusters v = K - 1, Hotelling's T²; for two groups it is
-    `contrast.against`. NaN with fewer than two groups that can speak, or v < r.
+    `contrast.against`. NaN with fewer than two groups that can speak, or v below their number less one.
     Source: Krishnamoorthy and Yu 2004 (v); Pustejovsky and Tipton 2018 (Wald tests with few clusters).
     """
     columns = np.flatnonzero(spread.means.speaks[:-1] & ~np.isnan(spread.error[:-1]))
@@ -45,9 +45,9 @@ def equal_means(spread: Spread) -> float:
     scaled = centre @ (axes[:, kept] / np.sqrt(sizes[kept]))
     statistic = float(((spread.means.value[columns] @ scaled) ** 2).sum())
     freedom = _freedom(spread.means, columns, influence @ scaled, scaled, excess)
-    if freedom < rank:
+    if freedom < len(columns) - 1:
         return float("nan")
-    return fisher_tail(statistic * (freedom - rank + 1) / (freedom * rank), rank, freedom - rank + 1)
+    return fisher_tail(statistic * (freedom - rank + 1) / (freedom * rank), float(rank), freedom - rank + 1)
 
 
 def _freedom(
