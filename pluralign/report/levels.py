@@ -61,10 +61,11 @@ def _names(rungs: Sequence[Rung]) -> list[str]:
 
 
 def _lines(excerpt: Excerpt, rows: Rows) -> list[Line]:
-    groups = [group for group in excerpt.groups if any(group == found for at in rows.values() for found, _ in at)]
-    lines = [(group, seed) for group in groups for seed in _seeds(rows)]
-    clear = _clear(groups, excerpt.reference) if len(lines) > MOST_NAMED_LINES else set(groups)
-    return [_line(excerpt, rows, group, seed, faint=group not in clear) for group, seed in lines]
+    present = {group for at in rows.values() for group, _ in at}
+    lines = [(group, seed) for group in excerpt.groups if group in present for seed in _seeds(rows)]
+    shown = _clear(excerpt) if len(lines) > MOST_NAMED_LINES else excerpt.groups
+    colours = {group: place for place, group in enumerate(shown)}
+    return [_line(excerpt, rows, (group, seed), colours.get(group)) for group, seed in lines]
 
 
 def _seeds(rows: Rows) -> list[int | None]:
@@ -74,21 +75,25 @@ def _seeds(rows: Rows) -> list[int | None]:
     return [*several] if several else [None]
 
 
-def _clear(groups: Sequence[str], reference: str) -> set[str]:
-    own = [group for group in groups if group not in (ALL, reference)]
-    return {ALL, reference, *own[:EXTREMES], *own[-EXTREMES:]}
+def _clear(excerpt: Excerpt) -> list[str]:
+    """The groups at either end of the order by gain, the reference group and everyone."""
+    own = [group for group in excerpt.groups if group not in (ALL, excerpt.reference)]
+    named_ones = {ALL, excerpt.reference, *own[:EXTREMES], *own[-EXTREMES:]}
+    return [group for group in excerpt.groups if group in named_ones]
 
 
-def _line(excerpt: Excerpt, rows: Rows, group: str, seed: int | None, *, faint: bool) -> Line:
+def _line(excerpt: Excerpt, rows: Rows, whose: tuple[str, int | None], colour: int | None) -> Line:
+    """The line of a group and seed; faint where it has no colour."""
+    group, seed = whose
     found = [_estimate(at, group, seed) for at in rows.values()]
     return Line(
         label=excerpt.label(group, seed),
         values=tuple(row.value if row else nan for row in found),
         lows=tuple(row.low if row else nan for row in found),
         highs=tuple(row.high if row else nan for row in found),
-        colour=excerpt.groups.index(group),
+        colour=colour or 0,
         part="everyone" if group == ALL else "reference" if group == excerpt.reference else "group",
-        faint=faint,
+        faint=colour is None,
     )
 
 
