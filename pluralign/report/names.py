@@ -1,0 +1,79 @@
+"""Groups by the names that a reader knows: `de` is German, `en-IN` Indian English."""
+
+from langcodes import Language, tag_is_valid
+
+from pluralign.records.estimate import ALL
+
+_SPELT = """
+acm Mesopotamian Arabic; aeb Tunisian Arabic; apc North Levantine Arabic; arb Modern Standard Arabic; ars
+Najdi Arabic; ary Moroccan Arabic; arz Egyptian Arabic; pcm Nigerian Pidgin; af Afrikaans; am Amharic; ar
+Arabic; as Assamese; az Azerbaijani; be Belarusian; bg Bulgarian; bm Bambara; bn Bengali; bo Tibetan; bs
+Bosnian; ca Catalan; ceb Cebuano; cs Czech; cy Welsh; da Danish; de German; el Greek; en English; eo
+Esperanto; es Spanish; et Estonian; eu Basque; fa Persian; ff Fula; fi Finnish; fil Filipino; fr French; ga
+Irish; gl Galician; gn Guarani; gu Gujarati; ha Hausa; he Hebrew; hi Hindi; hr Croatian; ht Haitian Creole; hu
+Hungarian; hy Armenian; id Indonesian; ig Igbo; ilo Ilocano; is Icelandic; it Italian; ja Japanese; jv
+Javanese; ka Georgian; kk Kazakh; km Khmer; kn Kannada; ko Korean; ku Kurdish; ky Kyrgyz; lb Luxembourgish; lg
+Ganda; ln Lingala; lo Lao; lt Lithuanian; lv Latvian; mg Malagasy; mi Maori; mk Macedonian; ml Malayalam; mn
+Mongolian; mr Marathi; ms Malay; mt Maltese; my Burmese; nb Norwegian Bokmål; ne Nepali; nl Dutch; nn
+Norwegian Nynorsk; no Norwegian; ny Chichewa; om Oromo; or Odia; pa Punjabi; pl Polish; ps Pashto; pt
+Portuguese; qu Quechua; ro Romanian; ru Russian; rw Kinyarwanda; sd Sindhi; si Sinhala; sk Slovak; sl
+Slovenian; sn Shona; so Somali; sq Albanian; sr Serbian; st Southern Sotho; su Sundanese; sv Swedish; sw
+Swahili; ta Tamil; te Telugu; tg Tajik; th Thai; ti Tigrinya; tl Tagalog; tn Tswana; tr Turkish; ts Tsonga; uk
+Ukrainian; ur Urdu; uz Uzbek; vi Vietnamese; war Waray; wo Wolof; xh Xhosa; yo Yoruba; zh Chinese; zu Zulu
+"""
+
+LANGUAGES: dict[str, str] = {
+    code: name for code, _, name in (pair.partition(" ") for pair in " ".join(_SPELT.split()).split("; "))
+}
+"""English names of languages by BCP-47 subtag."""
+
+PLACES = {
+    "AU": "Australian",
+    "BR": "Brazilian",
+    "CA": "Canadian",
+    "CN": "Mainland",
+    "ES": "European",
+    "GB": "British",
+    "GH": "Ghanaian",
+    "HK": "Hong Kong",
+    "IE": "Irish",
+    "IN": "Indian",
+    "JM": "Jamaican",
+    "KE": "Kenyan",
+    "MX": "Mexican",
+    "NG": "Nigerian",
+    "NZ": "New Zealand",
+    "PH": "Philippine",
+    "PK": "Pakistani",
+    "PT": "European",
+    "SG": "Singapore",
+    "US": "American",
+    "ZA": "South African",
+}
+
+SCRIPTS = {
+    "Arab": "Arabic script",
+    "Cyrl": "Cyrillic script",
+    "Deva": "Devanagari",
+    "Hans": "simplified",
+    "Hant": "traditional",
+    "Latn": "Latin script",
+}
+
+
+def display(slice: str, group: str, code: str) -> str:
+    """A group's name for readers; its own id where no better one is known.
+
+    `code` is a BCP-47 tag where `slice` is `language` or `dialect`; other slices keep their ids.
+    """
+    if group == ALL:
+        return "everyone"
+    if slice not in ("language", "dialect") or not tag_is_valid(code):
+        return group
+    tag = Language.get(code)
+    name = LANGUAGES.get(tag.language or "")
+    if name is None or (tag.territory and tag.territory not in PLACES):
+        return group
+    place = f"{PLACES[tag.territory]} " if tag.territory else ""
+    script = f" ({SCRIPTS.get(tag.script, tag.script)})" if tag.script else ""
+    return f"{place}{name}{script}"
