@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.records.item import Item, Write
@@ -30,6 +30,7 @@ STAGE = Stage(name="dpo", kind="policy", seed=2, step=40)
 
 
 @given(rows)
+@settings(deadline=None)
 def test_columns_hold_what_was_appended(given_rows: list[dict[str, object]]) -> None:
     builder = TableBuilder()
     for row in given_rows:
@@ -44,6 +45,7 @@ def test_columns_hold_what_was_appended(given_rows: list[dict[str, object]]) -> 
 
 
 @given(rows, words, words)
+@settings(deadline=None)
 def test_a_view_holds_one_measure_of_one_audit(given_rows: list[dict[str, object]], audit: str, measure: str) -> None:
     builder = TableBuilder()
     for row in given_rows:

@@ -1,0 +1,143 @@
+"""The report's files read back equal, hold the records' columns, and are whole or not there."""
+
+import csv
+import json
+from dataclasses import astuple, fields
+from math import isnan, nan
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from pluralign.records.estimate import Change, Estimate, Summary
+from pluralign.records.findings import Findings
+from pluralign.report import tables
+from pluralign.stats.table import COLUMNS, TableBuilder
+
+NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "verdicts.json"]
+FIELDS = {"audit": "reading", "measure": "f1", "slice": "language", "group": "sw", "code": "sw", "unit": "share"}
+
+
+def an_estimate(**other: object) -> Estimate:
+    numbers = dict.fromkeys(("value", "low", "high", "gap", "gap_low", "gap_high", "gap_p"), 0.1)
+    whole = {"seed": 0, "step": None, "n": 9, "clusters": 5, "missing": 0, "stage": "base", "relative_to": "en"}
+    return Estimate(**(FIELDS | numbers | whole | other))  # pyright: ignore[reportArgumentType]
+
+
+def a_summary(**other: object) -> Summary:
+    counts = dict.fromkeys(("gain", "loss", "equivalent", "inconclusive"), 1)
+    words = {"from_stage": "base", "to_stage": "dpo", "worst_group": "sw", "sentence": "Swahili “lost”, 3\nlines."}
+    return Summary(**({"audit": "reading", "measure": "f1", "omnibus_p": 0.5} | counts | words | other))  # pyright: ignore[reportArgumentType]
+
+
+def findings(estimates: tuple[Estimate, ...] = (), summaries: tuple[Summary, ...] = ()) -> Findings:
+    return Findings(
+        title="", stages=(), audits=(), transitions=(), estimates=estimates, changes=(), summaries=summaries
+    )
+
+
+def a_table(*rows: dict[str, object]) -> TableBuilder:
+    builder = TableBuilder()
+    for row in rows:
+        plain = {"audit": "a", "measure": "m", "stage": "s", "item": "i", "slice": "l", "group": "g", "cluster": "c"}
+        builder.append(**(plain | {"value": 0.5} | row))  # pyright: ignore[reportArgumentType]
+    return builder
+
+
+@given(st.floats(allow_nan=False), st.floats(0, 1))
+@settings(deadline=None)
+def test_numbers_read_back_equal(value: float, p: float) -> None:
+    text = tables.rows_csv(Estimate, [an_estimate(value=value, gap_p=p)])
+    (row,) = csv.DictReader(text.splitlines())
+    assert float(row["value"]) == value
+    assert float(row["gap_p"]) == p
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_any_group_name_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, group: str) -> None:
+    folder = tmp_path_factory.mktemp("report")
+    tables.write(findings((an_estimate(group=group),)), TableBuilder().build(), folder)
+    with (folder / "estimates.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["group"] == group
+
+
+def test_columns_are_the_fields_in_order(tmp_path: Path) -> None:
+    tables.write(findings((an_estimate(),), (a_summary(),)), TableBuilder().build(), tmp_path)
+    for name, kind in (("estimates.csv", Estimate), ("changes.csv", Change)):
+        head = (tmp_path / name).read_text(encoding="utf-8").splitlines()[0]
+        assert head.split(",") == [field.name for field in fields(kind)]
+    (row,) = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
+    assert list(row) == [field.name for field in fields(Summary)]
+    assert tuple(row.values()) == astuple(a_summary())
+
+
+def test_what_is_not_known_is_an_empty_field_and_null(tmp_path: Path) -> None:
+    unknown = an_estimate(value=nan, gap=nan)
+    tables.write(findings((unknown,), (a_summary(omnibus_p=nan),)), TableBuilder().build(), tmp_path)
+    with (tmp_path / "estimates.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["value"], row["gap"], row["step"], row["low"]) == ("", "", "", "0.1")
+    text = (tmp_path / "verdicts.json").read_text(encoding="utf-8")
+    assert json.loads(text)[0]["omnibus_p"] is None
+    assert "NaN" not in text
+    assert "“lost”" in text
+
+
+def test_readings_are_all_there(tmp_path: Path) -> None:
+    builder = a_table({"group": "sw"}, {"group": "de", "step": 40, "seed": 2}, {"group": "sw", "value": nan})
+    tables.write_readings(builder.build(), tmp_path / "readings.parquet")
+    found = parquet.read_table(tmp_path / "readings.parquet")
+    assert tuple(found.column_names) == COLUMNS
+    assert found["group"].to_pylist() == ["sw", "de", "sw"]
+    assert found["step"].to_pylist() == [None, 40, None]
+    assert found["seed"].to_pylist() == [0, 2, 0]
+    assert found["value"].to_pylist()[:2] == [0.5, 0.5]
+    assert isnan(found["value"].to_pylist()[2])
+
+
+def test_text_columns_are_dictionary_encoded(tmp_path: Path) -> None:
+    tables.write_readings(a_table({}, {}).build(), tmp_path / "readings.parquet")
+    found = parquet.read_table(tmp_path / "readings.parquet")
+    for name in ("audit", "measure", "stage", "item", "slice", "group", "cluster"):
+        assert pyarrow.types.is_dictionary(found.schema.field(name).type)
+
+
+def test_no_readings_are_a_file_too(tmp_path: Path) -> None:
+    tables.write_readings(TableBuilder().build(), tmp_path / "readings.parquet")
+    assert parquet.read_table(tmp_path / "readings.parquet").num_rows == 0
+
+
+def test_nothing_but_the_files_is_left(tmp_path: Path) -> None:
+    for _ in range(2):
+        paths = tables.write(findings((an_estimate(),)), a_table({}).build(), tmp_path)
+    assert [path.name for path in paths] == NAMES
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "readings.parquet"
+    tables.write_readings(a_table({}).build(), path)
+    before = path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tables.parquet, "write_table", fail)
+    with pytest.raises(OSError, match="disk full"):
+        tables.write_readings(a_table({}, {}).build(), path)
+    assert path.read_bytes() == before
+
+
+def test_a_million_readings_are_written_in_seconds(tmp_path: Path) -> None:
+    builder = a_table({})
+    table = builder.build()
+    many = table.take(np.zeros(1_000_000, np.int64))
+    tables.write_readings(many, tmp_path / "readings.parquet")
+    assert parquet.read_metadata(tmp_path / "readings.parquet").num_rows == 1_000_000
+    assert (tmp_path / "readings.parquet").stat().st_size < 1_000_000

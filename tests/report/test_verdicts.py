@@ -1,0 +1,252 @@
+"""Sentences say what the verdicts say, in words, and no more."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import nan
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pluralign.records.estimate import ALL, Change, Summary, Verdict
+from pluralign.records.findings import Audit, Findings
+from pluralign.records.measure import Measure
+from pluralign.records.stage import Stage
+from pluralign.report.verdicts import headline, summarise, whole_ways
+from pluralign.stats.audit import compare
+from pluralign.stats.table import Table, TableBuilder
+
+LANGUAGES = ("de", "en", "fi", "ko", "sw", "te")
+EMPTY = TableBuilder().build()
+STAGES = (
+    Stage(name="base", kind="base"),
+    Stage(name="sft", kind="sft", parents=("base",)),
+    Stage(name="reward", kind="reward", parents=("sft",)),
+    Stage(name="dpo", kind="policy", parents=("sft",)),
+)
+WAYS = (("base", "sft"), ("sft", "dpo"), ("base", "dpo"))
+
+
+def change(group: str, gain: float, verdict: Verdict, **other: Any) -> Change:
+    fields: dict[str, Any] = {
+        "audit": "reading", "measure": "accuracy", "from_stage": "base", "to_stage": "dpo", "seed": 0,
+        "slice": "language", "group": group, "code": group, "gain": gain, "low": gain - 0.03, "high": gain + 0.03,
+        "p": 0.01, "p_adjusted": 0.01 if verdict in ("gain", "loss") else 0.5, "relative_to": "en",
+        "relative_gain": nan, "relative_low": nan, "relative_high": nan, "relative_p": nan, "relative_p_adjusted": nan,
+        "verdict": verdict, "minimum_detectable": 0.04, "n": 400, "clusters": 200, "unit": "share",
+    }  # fmt: skip
+    return Change(**(fields | other))
+
+
+def audit(**measures: Measure) -> Audit:
+    return Audit(name="reading", uses="belebele", description="", measures=measures or {"accuracy": Measure("share")})
+
+
+def said(rows: Sequence[Change], measure: Measure | None = None) -> Summary:
+    (summary,) = summarise(table_of(rows), audit(accuracy=measure or Measure("share")), rows)
+    return summary
+
+
+def table_of(rows: Sequence[Change]) -> Table:
+    """Readings that make the same transitions; their values do not matter to the sentences."""
+    builder = TableBuilder()
+    stages = {(row.audit, row.measure, stage, row.seed) for row in rows for stage in (row.from_stage, row.to_stage)}
+    for audit_name, measure, stage, seed in sorted(stages):
+        for group in sorted({row.group for row in rows} - {ALL}):
+            for index in range(6):
+                builder.append(
+                    audit=audit_name, measure=measure, stage=stage, seed=seed, item=f"{group}{index}",
+                    slice="language", group=group, cluster=f"{index}", value=0.5,
+                )  # fmt: skip
+    return builder.build()
+
+
+MIXED = (
+    change("de", 0.062, "gain"),
+    change("en", 0.05, "gain"),
+    change("fi", 0.031, "gain"),
+    change("ko", 0.01, "inconclusive"),
+    change("te", -0.02, "inconclusive"),
+    change("sw", -0.031, "loss"),
+    change(ALL, 0.02, "gain", code="", relative_to=""),
+)
+
+
+def test_the_sentence_of_a_mixed_transition() -> None:
+    assert said(MIXED).sentence == (
+        "From base to dpo, reading accuracy: 3 of 6 groups gained (most: German, +6.2 points), "
+        "Swahili lost 3.1 points; 2 cannot be known yet (a change of 4.0 points would most likely have been seen)."
+    )
+
+
+def test_counts_leave_everyone_out_and_the_worst_group_is_the_lowest() -> None:
+    summary = said(MIXED)
+    assert (summary.gain, summary.loss, summary.equivalent, summary.inconclusive) == (3, 1, 0, 2)
+    assert summary.worst_group == "sw"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([change("de", 0.05, "gain"), change("fi", 0.04, "gain")], "all 2 groups gained (most: German, +5.0 points)."),
+        ([change("de", -0.05, "loss"), change("fi", 0.0, "equivalent")], "1 of 2 groups lost (German, −5.0 points), "
+         "Finnish did not change by more than 2 points."),
+        ([change("de", 0.05, "gain")], "German gained 5.0 points."),
+        ([change("de", 0.0, "inconclusive", minimum_detectable=nan)], "it cannot be known yet whether German gained "
+         "or lost (too few answers, or too alike, to see any change)."),
+        ([change("de", 0.0, "inconclusive"), change("fi", 0.0, "inconclusive", minimum_detectable=0.071)],
+         "it cannot be known yet which of the 2 groups gained or lost (changes of 4.0 to 7.1 points would most likely "
+         "have been seen)."),
+        ([change("de", 0.05, "gain"), change("fi", 0.0, "inconclusive", minimum_detectable=1.4)],
+         "Finnish cannot be known yet (too few answers, or too alike, to see any change)."),
+        ([change("de", 0.0, "equivalent"), change("fi", 0.0, "equivalent")],
+         "all 2 groups did not change by more than 2 points."),
+    ],
+)  # fmt: skip
+def test_sentences(rows: list[Change], words: str) -> None:
+    assert said(rows).sentence.endswith(words)
+
+
+def test_where_levels_cannot_be_compared_the_gap_leads() -> None:
+    rows = [
+        change("en", 0.08, "gain"),
+        change("fi", 0.03, "gain", relative_gain=-0.05, relative_p_adjusted=0.01),
+        change("sw", 0.06, "gain", relative_gain=-0.02, relative_p_adjusted=0.3),
+    ]
+    sentence = said(rows, Measure("share", comparable=False)).sentence
+    assert sentence.startswith("From base to dpo, reading accuracy: compared with English, Finnish fell behind by 5.0")
+    assert "no change of the gap is sure for Swahili (−2.0 points)" in sentence
+    assert "levels cannot be compared between groups, because they answered different questions" in sentence
+    assert sentence.index("fell behind") < sentence.index("cannot be compared") < sentence.index("gained")
+
+
+def test_a_measure_that_describes_is_not_judged() -> None:
+    rows = [change("de", 0.06, "inconclusive", p_adjusted=0.001), change("fi", -0.01, "inconclusive")]
+    summary = said(rows, Measure("share answered", better="neither"))
+    assert "changed for 1 of 2 groups (German, +6.0 points; it describes and is not judged)" in summary.sentence
+    assert summary.worst_group == ""
+    assert "gained" not in summary.sentence
+
+
+def test_other_units_keep_their_numbers() -> None:
+    row = change("de", 0.31, "gain", unit="nats")
+    assert said([row], Measure("log-probability", unit="nats", bounds=None)).sentence.endswith(
+        "German gained 0.31 nats."
+    )
+
+
+def test_seeds_must_agree() -> None:
+    rows = [change(group, 0.05, "gain", seed=seed) for group in ("de", "fi") for seed in (0, 1)]
+    rows[3] = replace(rows[3], verdict="inconclusive")
+    summary = said(rows)
+    assert (summary.gain, summary.inconclusive) == (1, 1)
+    assert "in every one of 2 seeds" in summary.sentence
+
+
+def test_a_group_whose_uncertainty_is_unknown_is_never_the_worst() -> None:
+    rows = [change("de", 0.01, "inconclusive"), change("fi", -0.5, "inconclusive", low=nan, high=nan)]
+    assert said(rows).worst_group == "de"
+
+
+def test_a_summary_carries_the_omnibus_p_of_its_readings() -> None:
+    random = np.random.default_rng(0)
+    builder = TableBuilder()
+    for group, shift in (("de", 0.5), ("fi", 0.0)):
+        for index, value in enumerate(random.random(80)):
+            for stage, better in (("base", 0.0), ("dpo", shift)):
+                builder.append(
+                    audit="reading", measure="accuracy", stage=stage, item=f"{group}{index}", slice="language",
+                    group=group, cluster=f"{group}{index}", value=float(value < 0.3 + better),
+                )  # fmt: skip
+    table = builder.build()
+    changes = compare(table, audit(), [("base", "dpo")])
+    (summary,) = summarise(table, audit(), changes)
+    assert summary.omnibus_p < 1e-6
+    assert (summary.gain, summary.worst_group) == (1, "fi")
+
+
+def found(changes: Sequence[Change], **other: Any) -> Findings:
+    measures = {row.measure: Measure("share") for row in changes} or {"accuracy": Measure("share")}
+    plain = {
+        "title": "t", "stages": STAGES, "audits": (audit(**measures),), "transitions": WAYS, "estimates": (),
+        "changes": tuple(changes), "summaries": (),
+    }  # fmt: skip
+    return Findings(**(plain | other))
+
+
+def test_the_headline_is_about_the_whole_way() -> None:
+    detour = [replace(row, from_stage="sft", verdict="loss") for row in MIXED]
+    assert headline(found([*MIXED, *detour])) == (
+        "From base to dpo, 6 verdicts on groups in reading accuracy: 3 gains, 1 loss, 0 without a change that matters "
+        "and 2 that cannot be known yet; lowest: Swahili in reading accuracy (−3.1 points)."
+    )
+
+
+def test_the_headline_says_that_the_lowest_may_be_chance() -> None:
+    assert headline(found([change("de", -0.01, "inconclusive")])).endswith(
+        "lowest: German in reading accuracy (−1.0 points, which may be chance)."
+    )
+
+
+def test_the_headline_says_that_audits_were_shortened() -> None:
+    short = replace(audit(), limit=20)
+    assert headline(found(MIXED, audits=(short,))).startswith("In shortened audits, from base to dpo, ")
+
+
+def test_the_headline_counts_gaps_that_widened() -> None:
+    rows = [
+        change("en", 0.08, "gain"),
+        change("fi", 0.03, "gain", relative_gain=-0.05, relative_p_adjusted=0.01),
+        change("sw", 0.06, "gain", relative_gain=-0.02, relative_p_adjusted=0.3),
+    ]
+    measured = audit(accuracy=Measure("share", comparable=False))
+    assert "1 of 2 gaps to a reference group widened against the group" in headline(found(rows, audits=(measured,)))
+    assert "gaps" not in headline(found(rows))
+
+
+def test_several_ladders_are_counted_together() -> None:
+    stages = (
+        *(Stage(name=name, kind="recorded") for name in ("a", "b", "c")),
+        *(Stage(name=f"{name}-dpo", kind="recorded", parents=(name,)) for name in "abc"),
+    )
+    ways = tuple((name, f"{name}-dpo") for name in "abc")
+    rows = [replace(row, from_stage=start, to_stage=end) for start, end in ways for row in MIXED]
+    sentence = headline(found(rows, stages=stages, transitions=ways))
+    assert sentence.startswith("Over 3 ladders from first stage to last, 18 verdicts on groups")
+    assert "lowest: Swahili in reading accuracy to a-dpo" in sentence
+
+
+@pytest.mark.parametrize(("transitions", "stages"), [((), STAGES), ((("base", "reward"),), STAGES), ((), (STAGES[0],))])
+def test_without_a_way_there_is_no_verdict(transitions: Any, stages: Any) -> None:
+    assert headline(found([], transitions=transitions, stages=stages)).startswith("No verdict")
+
+
+def test_without_answers_there_is_no_verdict() -> None:
+    assert headline(found([])) == "From base to dpo: no verdict, because no audit was answered at both ends."
+
+
+def test_a_reward_model_is_no_last_stage() -> None:
+    assert whole_ways(found([])) == (("base", "dpo"),)
+
+
+verdicts: st.SearchStrategy[Verdict] = st.sampled_from(["gain", "loss", "equivalent", "inconclusive"])
+
+
+@given(st.lists(verdicts, min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_no_sentence_claims_what_no_verdict_does(judged: list[Verdict]) -> None:
+    sign = {"gain": 0.05, "loss": -0.05}
+    rows = [change(LANGUAGES[i], sign.get(verdict, 0.001), verdict) for i, verdict in enumerate(judged)]
+    summary = said(rows)
+    sure = summary.sentence.partition("cannot be known yet")[0]
+    assert ("gained" in sure) == ("gain" in judged)
+    assert ("lost" in sure) == ("loss" in judged)
+    assert ("did not change by more than" in summary.sentence) == ("equivalent" in judged)
+    assert ("cannot be known yet" in summary.sentence) == ("inconclusive" in judged)
+    assert summary.gain + summary.loss + summary.equivalent + summary.inconclusive == len(judged)
+    first = headline(found(rows))
+    gains = judged.count("gain")
+    assert f"{gains} gain{'' if gains == 1 else 's'}," in first
+    assert f"{judged.count('inconclusive')} that cannot be known yet" in first
