@@ -13,23 +13,23 @@ class Audit:
     """One audit of a run, as the statistics and the report need it.
 
     `name` is unique in the run, `uses` the audit's module. `reference` names the reference group of each slice that has
-    one; `codes` gives groups their BCP-47 or ISO 3166 code where it differs from the group's own id. `limit` is the number of
-    items it was shortened to, None for all. `description` is one sentence for the reader.
+    one; `codes` gives groups their BCP-47 or ISO 3166 code where it differs from the group's own id. `limit` is the
+    number of items it was shortened to, None for all. `description` is one sentence for the reader.
     """
 
     name: str
     uses: str
     description: str
     measures: Mapping[str, Measure]
-    reference: Mapping[str, str] = field(default_factory=dict)
-    codes: Mapping[str, str] = field(default_factory=dict)
+    reference: Mapping[str, str] = field(default_factory=dict[str, str])
+    codes: Mapping[str, str] = field(default_factory=dict[str, str])
     items: int = 0
     limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a run found. `transitions` are pairs of stage names; `notices` what the reader must know before believing."""
+    """What a run found. `transitions` are pairs of stage names; `notices` what a reader must know before believing."""
 
     title: str
     stages: tuple[Stage, ...]
@@ -39,4 +39,4 @@ class Findings:
     changes: tuple[Change, ...]
     summaries: tuple[Summary, ...]
     notices: tuple[str, ...] = ()
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict[str, str])

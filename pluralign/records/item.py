@@ -39,7 +39,7 @@ Ask = Choose | Score | Write
 class Item:
     """One question of an audit.
 
-    `id` is unique within the audit. `slices` says for whom it stands: dimension → group, such as `{"dialect": "en_in"}`.
+    `id` is unique within the audit. `slices` says for whom it stands: dimension → group (`{"dialect": "en_in"}`).
     `cluster` names what it shares with other items (a passage, a dialogue): they are not independent. `gold` is what
     the audit's `read` needs to judge a reply, and nobody else looks into it.
     """
@@ -48,4 +48,4 @@ class Item:
     asks: tuple[Ask, ...]
     slices: Mapping[str, str]
     cluster: str
-    gold: Mapping[str, Any] = field(default_factory=dict)
+    gold: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -14,7 +14,7 @@ class Message:
 
 
 Prompt = str | tuple[Message, ...]
-"""Raw text, given to the model as it stands, or the turns of a conversation, given through the model's chat template."""
+"""Raw text, given to the model as it stands, or the turns of a conversation, which go through its chat template."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,4 +31,4 @@ class Preference:
     prompt_id: str
     source: str
     language: str = "und"
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict[str, str])

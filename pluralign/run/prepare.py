@@ -37,11 +37,6 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
         rungs = _rungs(file, base, {part.name: part for part in voices}, runs / file.path.stem)
         ladders = ladder.ways([rung.stage for rung in rungs])
     exams = [_exam(part, file, {part.name: part for part in voices}, limit) for part in file.audits]
-    notices += [
-        f"{exam.part.name}: shortened to {len(exam.items)} of {exam.total} items (limit {exam.limit})."
-        for exam in exams
-        if exam.limit is not None and len(exam.items) < exam.total
-    ]
     return Prepared(
         file=file,
         folder=runs / file.path.stem,
