@@ -4,12 +4,12 @@ Columns are the records' fields, in order. Numbers read back equal; NaN is an em
 """
 
 import csv
-import io
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from math import isnan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,13 @@ def write(findings: Findings, table: Table, folder: Path) -> tuple[Path, ...]:
 def rows_csv(kind: type[Estimate] | type[Change] | type[Summary], rows: Iterable[Estimate | Change | Summary]) -> str:
     """Rows of one kind as CSV, with a head; NaN and None are empty fields."""
     names = [field.name for field in fields(kind)]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    lines: list[str] = []
+    writer = csv.writer(
+        SimpleNamespace(write=lines.append), lineterminator="\r\n"
+    )  # quotes both, whichever ends a line
     writer.writerow(names)
     writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
-    return text.getvalue()
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
 
 
 def write_readings(table: Table, path: Path) -> None:
