@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from math import isnan
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,13 +36,18 @@ def write(findings: Findings, table: Table, folder: Path) -> tuple[Path, ...]:
 def rows_csv(kind: type[Estimate] | type[Change] | type[Summary], rows: Iterable[Estimate | Change | Summary]) -> str:
     """Rows of one kind as CSV, with a head; NaN and None are empty fields."""
     names = [field.name for field in fields(kind)]
-    lines: list[str] = []
-    writer = csv.writer(
-        SimpleNamespace(write=lines.append), lineterminator="\r\n"
-    )  # quotes both, whichever ends a line
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(names)
     writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
+
+
+class _Lines(list[str]):
+    """Takes a CSV writer's lines one by one. Their "\\r\\n" makes the writer quote either character in a field."""
+
+    def write(self, line: str) -> None:
+        self.append(line)
 
 
 def write_readings(table: Table, path: Path) -> None:
