@@ -166,10 +166,10 @@ def _load(rung: Rung, prepared: Prepared) -> ask.Subject:
     if rung.stage.kind == "reward":
         from pluralign.subjects.reward import RewardSubject
 
-        return RewardSubject(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
+        return RewardSubject.load(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
     from pluralign.subjects.local import LocalSubject
 
-    return LocalSubject(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
+    return LocalSubject.load(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
 
 
 def _progress() -> Progress:

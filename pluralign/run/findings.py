@@ -10,6 +10,7 @@ from pluralign.asking.ask import Replies
 from pluralign.records.findings import Audit, Findings
 from pluralign.records.reading import Reading
 from pluralign.report import page, tables, verdicts
+from pluralign.report.headline import headline
 from pluralign.run import environment, plan
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.stats.audit import compare, estimate
@@ -96,10 +97,10 @@ def write(found: Found, folder: Path) -> str:
     """Write the report's files; gives the last lines for the terminal: the verdict, and where the report is."""
     folder.mkdir(parents=True, exist_ok=True)
     findings = found.findings
-    headline = verdicts.headline(findings)
+    verdict = headline(findings)
     tables.write(findings, found.table, folder)
-    index = page.write(findings, headline, folder)
-    return f"{headline}\nReport: {index}"
+    index = page.write(findings, verdict, folder)
+    return f"{verdict}\nReport: {index}"
 
 
 def _audit(exam: Exam) -> Audit:

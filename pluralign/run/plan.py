@@ -10,7 +10,6 @@ from pluralign.records.item import Choose, Score, Write
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.store import Entry, State
 
-
 NOTICE = "notice.txt"
 """Beside an audit's replies: what a reader must know about them."""
 

@@ -1,0 +1,86 @@
+"""The one sentence that stands first in the report and last on the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from pluralign.records.estimate import Verdict
+from pluralign.records.findings import Audit, Findings
+from pluralign.report.ladders import ladders, whole_ways
+from pluralign.report.outcomes import Outcome, outcomes
+from pluralign.report.sentences import listed, signed
+from pluralign.report.verdicts import Key, by_key, label
+
+WORDS: Mapping[Verdict, str] = {
+    "gain": "gained",
+    "loss": "lost",
+    "equivalent": "unchanged",
+    "inconclusive": "not known yet",
+}
+Whole = Mapping[Key, Sequence[Outcome]]
+
+
+def headline(findings: Findings) -> str:
+    """What the whole way, from the first stage to the last, did to the groups, by the first measure of every audit.
+
+    It counts verdicts, names who fell behind where only gaps can be compared, and names the hardest hit among those
+    whose loss is sure; it claims nothing that no verdict claims.
+    """
+    climbing = [stage for stage in findings.stages if stage.kind != "reward"]
+    ways = [way for way in whole_ways(ladders(climbing)) if way in findings.transitions]
+    if not ways:
+        return "No verdict: no stage was compared with the one that it came from."
+    found = {key: outcomes(rows) for key, rows in by_key(findings.changes).items() if key[2:] in ways}
+    clauses: list[str] = []
+    counted: dict[Key, Sequence[Outcome]] = {}
+    for audit in findings.audits:
+        whole = _lead(audit, found)
+        if whole:
+            clauses.append(_clause(audit, whole))
+            counted |= whole
+    start = f"From {ways[0][0]} to {ways[0][1]}" if len(ways) == 1 else f"Over {len(ways)} ladders, first stage to last"
+    if any(audit.limit is not None for audit in findings.audits):
+        start += ", in shortened audits"
+    if not clauses:
+        return f"{start}: no verdict, because no audit was answered at both ends."
+    return f"{start}: {'; '.join(clauses)}; {_hardest_hit(counted, len(ways))}."
+
+
+def _lead(audit: Audit, found: Whole) -> dict[Key, Sequence[Outcome]]:
+    """The outcomes of the audit's first measure that is judged and has any."""
+    for name, measure in audit.measures.items():
+        whole = {key: rows for key, rows in found.items() if key[:2] == (audit.name, name) and rows}
+        if whole and measure.better != "neither":
+            return whole
+    return {}
+
+
+def _clause(audit: Audit, whole: Whole) -> str:
+    """`reading accuracy: of 6 groups 3 gained, 1 lost and 2 are not known yet`."""
+    key = next(iter(whole))
+    everyone = [outcome for rows in whole.values() for outcome in rows]
+    counts = {word: sum(outcome.verdict == verdict for outcome in everyone) for verdict, word in WORDS.items()}
+    said = listed([f"{count} {word}" for word, count in counts.items() if count])
+    what = "groups" if len(whole) == 1 else "verdicts"
+    tally = f"{label(*key[:2])}: of {len(everyone)} {what} {said}"
+    return tally + ("" if audit.measures[key[1]].comparable else _fell_behind(everyone))
+
+
+def _fell_behind(everyone: Sequence[Outcome]) -> str:
+    """Who surely fell behind the reference group, where levels cannot be compared."""
+    gaps = [outcome for outcome in everyone if outcome.reference]
+    behind = [outcome for outcome in gaps if outcome.moved and outcome.against < 0]
+    if not behind:
+        return ""
+    names = list(dict.fromkeys(outcome.name for outcome in behind))
+    who = listed(names) if len(names) < 4 and len(names) == len(behind) else f"{len(behind)} of {len(gaps)} compared"
+    return f", while {who} fell behind {behind[0].reference}"
+
+
+def _hardest_hit(counted: Whole, ways: int) -> str:
+    """The largest sure loss, among shares if there are any."""
+    lost = [(key, one) for key, rows in counted.items() for one in rows if one.verdict == "loss"]
+    candidates = [pair for pair in lost if pair[1].unit == "share"] or lost
+    if not candidates:
+        return "no loss of any group is sure"
+    key, worst = min(candidates, key=lambda pair: pair[1].gain)
+    where = f", {key[2]} to {key[3]}" if ways > 1 else ""
+    return f"hardest hit: {worst.name} ({signed(worst.gain, worst.unit)} in {label(*key[:2])}{where})"
