@@ -1,0 +1,84 @@
+"""The sandbox's data sets, as rows like the real ones': preferences, the dialect game, reading comprehension."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from pluralign.errors import InputError, unknown
+from pluralign.sandbox import SEED
+from pluralign.sandbox.game import Dialogue, audit_facts, neighbours, play
+from pluralign.sandbox.passages import answer_texts, ask_all, audit_passages, passage_text, question_text
+from pluralign.sandbox.preferences import preferences
+from pluralign.sandbox.world import dialects, languages, things
+
+AUDIT_DIALOGUES = 150
+"""Dialogues of the dialect game in each dialect, each about another thing, the same things in all."""
+
+DISTRACTORS = 5
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """The rows of the data set `name`: "preferences", "dialects" or "reading".
+
+    Raises: `InputError` for another name.
+    """
+    sets: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+        "preferences": preferences,
+        "dialects": _dialects,
+        "reading": _reading,
+    }
+    if name not in sets:
+        raise InputError(f"sandbox: {unknown('data set', name, sets)}")
+    return list(sets[name]())
+
+
+def audit_dialogues(dialect: str) -> list[Dialogue]:
+    """The dialogues of the audit in one dialect."""
+    keys = sorted(Random(f"{SEED}/dialects").sample(sorted(things()), AUDIT_DIALOGUES))
+    return [_audit_dialogue(key, dialect) for key in keys]
+
+
+def _audit_dialogue(key: str, dialect: str) -> Dialogue:
+    rng = Random(f"{SEED}/dialects/{dialect}/{key}")
+    facts = sorted(audit_facts(key, dialect), key=lambda fact: (fact.relation, fact.value))
+    rng.shuffle(facts)
+    return play(things()[key], dialects()[dialect], facts, rng)
+
+
+def _dialects() -> Iterator[dict[str, Any]]:
+    for dialect in dialects():
+        for number, game in enumerate(audit_dialogues(dialect)):
+            answer = things()[game.thing].words[dialect]
+            yield {
+                "dialect": dialect,
+                "transcript": game.transcript,
+                "answer": answer,
+                "distractors": _distractors(game, answer),
+                "clip_id": f"{dialect}-{number:03d}",
+            }
+
+
+def _distractors(game: Dialogue, answer: str) -> list[str]:
+    """Words of things of the same kind: those that were guessed wrongly, then others by lot."""
+    rng = Random(f"{SEED}/distractors/{game.dialect}/{game.thing}")
+    others = [thing.words[game.dialect] for thing in neighbours(game.thing)]
+    pool = [*game.guesses, *rng.sample(others, len(others))]
+    apart = [word for word in dict.fromkeys(pool) if word not in answer and answer not in word]
+    return apart[:DISTRACTORS]
+
+
+def _reading() -> Iterator[dict[str, Any]]:
+    for language in languages().values():
+        for number, passage in enumerate(audit_passages()):
+            questions = ask_all(passage, 2, Random(f"{SEED}/questions/{number}"))
+            for index, question in enumerate(questions, start=1):
+                answers = answer_texts(question, language)
+                yield {
+                    "link": f"sandbox://passages/{number:03d}",
+                    "question_number": index,
+                    "flores_passage": passage_text(passage, language),
+                    "question": question_text(question, passage, language),
+                    **{f"mc_answer{place}": text for place, text in enumerate(answers, start=1)},
+                    "correct_answer_num": str(question.correct + 1),
+                    "dialect": language.code,
+                }
