@@ -22,20 +22,20 @@ def load(path: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     return model, AutoTokenizer.from_pretrained(path)
 
 
-def probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, every: int = 1) -> dict[str, float]:
+def probe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
     """Share of right choices by likelihood per token, and of games where the greedy answer holds the right word only.
 
-    Keys are `forced choice en_us`, `written en_us`, `reading swh_Latn`; every `every`-th row is asked.
+    Keys are `forced choice en_us`, `written en_us`, `reading swh_Latn`.
     """
     model.eval()
     hits: dict[str, list[bool]] = defaultdict(list)
-    for row in rows("dialects")[::every]:
+    for row in rows("dialects"):
         prompt, words = game_prompt(row["transcript"]), [row["answer"], *row["distractors"]]
         scores = choice_scores(model, tokenizer, prompt, [f" {word}" for word in words])
         hits[f"forced choice {row['dialect']}"].append(scores.index(max(scores)) == 0)
         text = continuation(model, tokenizer, prompt)
         hits[f"written {row['dialect']}"].append(words[0] in text and not any(word in text for word in words[1:]))
-    for row in rows("reading")[::every]:
+    for row in rows("reading"):
         prompt = reading_prompt(row["flores_passage"], row["question"])
         scores = choice_scores(model, tokenizer, prompt, [f" {row[f'mc_answer{n}']}" for n in range(1, 5)])
         hits[f"reading {row['dialect']}"].append(scores.index(max(scores)) == int(row["correct_answer_num"]) - 1)

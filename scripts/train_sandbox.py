@@ -34,7 +34,6 @@ PEAK_RATE = 2e-3
 FLOOR = 0.05
 WARMUP = 0.02
 REPORT_EVERY = 100
-PROBE_EVERY = 4
 TOKENIZER_DOCUMENTS = 40_000
 WORDS = r" ?[\p{L}\p{M}']+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+"
 CARD = """---
@@ -178,7 +177,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, losses: li
     shutil.rmtree(target, ignore_errors=True)
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
-    found = probe(*load(target), every=PROBE_EVERY)
+    found = probe(*load(target))
     print(json.dumps(found, indent=1))
     window = min(REPORT_EVERY, len(losses))
     card = CARD.format(

@@ -59,10 +59,8 @@ def _dialects() -> Iterator[dict[str, Any]]:
 
 
 def _distractors(game: Dialogue, answer: str) -> list[str]:
-    """Words of things of the same kind: those that were guessed wrongly, then others by lot."""
-    rng = Random(f"{SEED}/distractors/{game.dialect}/{game.thing}")
-    others = [thing.words[game.dialect] for thing in neighbours(game.thing)]
-    pool = [*game.guesses, *rng.sample(others, len(others))]
+    """Words of things of the same kind: those that were guessed wrongly, then those that share most of its facts."""
+    pool = [*game.guesses, *(thing.words[game.dialect] for thing in neighbours(game.thing))]
     apart = [word for word in dict.fromkeys(pool) if word not in answer and answer not in word]
     return apart[:DISTRACTORS]
 
