@@ -20,6 +20,14 @@ from pluralign.errors import InputError, unknown
 
 Folder = Literal["sources", "methods", "weightings", "audits"]
 T = TypeVar("T")
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "sources": ("VERSION", "load"),
+    "methods": ("VERSION", "KIND", "COUNTS", "NEEDS_REFERENCE", "TRAINING", "completions", "losses"),
+    "weightings": ("VERSION", "NEEDS_LOSSES", "weigh"),
+    "audits": ("VERSION", "DESCRIPTION", "MEASURES", "items", "read"),
+    "adapter": ("VERSION", "stages", "rows", "replies"),
+}
+"""What a plug-in of each folder must have; `docs/architecture.md` says what each is."""
 
 FOLDERS: tuple[Folder, ...] = ("sources", "methods", "weightings", "audits")
 
@@ -46,17 +54,28 @@ def load(folder: Folder, name: str, *, beside: Path, place: str) -> ModuleType:
     if name in names(folder):
         return importlib.import_module(f"pluralign.{folder}.{name}")
     if name.endswith(".py"):
-        return load_file(find(name, beside), place=place)
+        return load_file(find(name, beside), folder, place=place)
     if "." in name:
         try:
-            return importlib.import_module(name)
+            return _complete(importlib.import_module(name), folder, place)
         except ImportError as error:
             raise InputError(f'{place}: the module "{name}" cannot be imported: {error}') from error
     raise InputError(f"{place}: {unknown(folder.removesuffix('s'), name, names(folder))}")
 
 
-def load_file(path: Path, *, place: str) -> ModuleType:
-    """Import a user's own file as a module."""
+def _complete(module: ModuleType, kind: str, place: str) -> ModuleType:
+    for name in REQUIRED[kind]:
+        if not hasattr(module, name):
+            needed = ", ".join(REQUIRED[kind])
+            raise InputError(f'{place}: {module.__file__} has no "{name}"; it needs {needed}')
+    return module
+
+
+def load_file(path: Path, kind: str, *, place: str) -> ModuleType:
+    """Import a user's own file as a plug-in of a folder, or as an "adapter" of recorded replies.
+
+    Raises `InputError` where it does not import or lacks what such a plug-in must have.
+    """
     if not path.is_file():
         raise InputError(f'{place}: there is no file "{path}"')
     name = f"pluralign_user_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
@@ -72,7 +91,7 @@ def load_file(path: Path, *, place: str) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         raise InputError(f"{place}: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
+    return _complete(module, kind, place)
 
 
 def version(module: ModuleType) -> str:
@@ -91,13 +110,6 @@ class NoOptions:
 def options_of(module: ModuleType) -> type:
     """The plug-in's `Options` dataclass."""
     return getattr(module, "Options", NoOptions)
-
-
-def attribute(module: ModuleType, name: str, place: str) -> Any:
-    """What a plug-in must have; `InputError` where a user's own module lacks it."""
-    if not hasattr(module, name):
-        raise InputError(f'{place}: {module.__file__} has no "{name}"')
-    return getattr(module, name)
 
 
 def option_names(*kinds: type) -> tuple[str, ...]:

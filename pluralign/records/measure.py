@@ -8,10 +8,10 @@ from typing import Literal
 class Measure:
     """What one measure of an audit means.
 
-    `better`: which direction is a gain ("neither" for measures that describe). `chance`: the value of a subject that
+    `better`: which direction is a gain; "neither" for measures that describe. `chance`: the value of a subject that
     guesses. `margin`: the largest change that does not matter (the margin of equivalence), None where no margin can be
     defended. `comparable`: whether levels can be compared between groups; False where the groups answer different
-    questions, so that a gap at one stage mixes the difficulty of the questions with the group and only its change speaks.
+    questions, so that a gap at one stage mixes how hard they are with whom they stand for, and only its change speaks.
     `bounds`: smallest and largest possible value of one reading, None where there is no bound.
     """
 

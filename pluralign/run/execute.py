@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pluralign import store
 from pluralign.asking import ask
 from pluralign.data import mix
-from pluralign.errors import RunError
+from pluralign.errors import PluralignError, RunError
 from pluralign.run import environment, plan
 from pluralign.run.findings import Answers, find, write
 from pluralign.run.parts import Exam, Prepared, Rung, Voices
@@ -83,7 +84,7 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter) -> None:
         raise ValueError(f"stage {rung.stage.name} is not one that is trained")
     voices = next(voices for voices in prepared.voices if voices.name == part.header.data)
     reference = prepared.rung(rung.stage.reference).model if rung.stage.reference else None
-    with store.making(entry, prepared.folder) as partial:
+    with store.making(entry, prepared.folder) as partial, _named(rung.stage.name):
         train(
             Job(
                 method=part.module,
@@ -101,6 +102,15 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter) -> None:
             )
         )
         store.write_json(partial / "stage.json", dataclasses.asdict(rung.stage))
+
+
+@contextmanager
+def _named(stage: str) -> Iterator[None]:
+    """Put the stage's name before what went wrong in it."""
+    try:
+        yield
+    except PluralignError as error:
+        raise type(error)(f'stage "{stage}": {error}') from error
 
 
 def _model(rung: Rung) -> Path:
@@ -173,6 +183,8 @@ def _load(rung: Rung, prepared: Prepared) -> ask.Subject:
 
 
 def _progress() -> Progress:
+    """Bars on a terminal; elsewhere one line as each thing is done."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description:<28}"),
         BarColumn(bar_width=24),
@@ -180,7 +192,8 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 
@@ -194,5 +207,7 @@ def _bar(progress: Progress, what: str) -> Iterator[Meter]:
         progress.update(task, completed=completed, note=note)
 
     yield move
-    done = progress.tasks[task]
+    done = next(each for each in progress.tasks if each.id == task)
     progress.update(task, total=done.completed, completed=done.completed)
+    if progress.disable:
+        print(f"{what}: done ({done.completed:.0f} in {done.elapsed or 0:.0f} s)", file=sys.stderr, flush=True)

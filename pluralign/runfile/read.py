@@ -141,7 +141,7 @@ def _stage(part: Table, path: Path) -> StagePart:
         header=header,
         module=module,
         weigh=plugins.load("weightings", header.weighting, beside=path.parent, place=place),
-        training=plugins.build(Training, training, place, start=plugins.attribute(module, "TRAINING", place)),
+        training=plugins.build(Training, training, place, start=module.TRAINING),
         options=plugins.build(kinds[2], options, place),
     )
 
@@ -172,7 +172,7 @@ def _recorded(part: Any, path: Path) -> RecordedPart:
     place = f"{path.name}: [recorded]"
     if not isinstance(part, dict) or not isinstance(part.get("uses"), str):
         raise InputError(f'{place}: option "uses" is missing: the adapter, a Python file beside the run file')
-    module = plugins.load_file(plugins.find(part["uses"], path.parent), place=place)
+    module = plugins.load_file(plugins.find(part["uses"], path.parent), "adapter", place=place)
     head, options = plugins.split(part, (RecordedHeader, plugins.options_of(module)), place)
     return RecordedPart(
         place=place,

@@ -1,4 +1,4 @@
-"""Preference pairs in any table with a prompt, a chosen, a rejected completion, and a column that says whose they are."""
+"""Preference pairs in any table: prompt, chosen, rejected, and a column that says whose preference it is."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ class Fault:
     expected: str
     old: str = ""
     new: str = ""
-    data: str = json.dumps(PAIR) + "\n"
+    data: str = "".join(json.dumps(PAIR | {"prompt": f"Hello {number}"}) + "\n" for number in range(9))
     arguments: tuple[str, ...] = ()
 
 
@@ -45,7 +45,9 @@ FAULTS = {
     "unknown audit": Fault('unknown audit "dialetcs"; did you mean "dialects"?', '"dialects"', '"dialetcs"'),
     "unknown option": Fault('unknown option "betta"', 'name = "sft"', 'name = "sft"\nbetta = 1'),
     "unknown variable": Fault('unknown variable "data_rot"', arguments=("--set", "data_rot=/x")),
-    "absent parent": Fault('from: unknown stage "bsae"; did you mean "base"?', 'name = "sft"', 'name = "sft"\nfrom = "bsae"'),
+    "absent parent": Fault(
+        'from: unknown stage "bsae"; did you mean "base"?', 'name = "sft"', 'name = "sft"\nfrom = "bsae"'
+    ),
     "loop": Fault("stages form a loop: sft → sft", 'name = "sft"', 'name = "sft"\nfrom = "sft"'),
     "missing column": Fault('voices.jsonl, row 1: no column "rejected"', data='{"prompt": "a", "chosen": "b"}\n'),
     "torn line": Fault("voices.jsonl, line 2: not JSON", data=json.dumps(PAIR) + "\n" + json.dumps(PAIR)[:-9]),

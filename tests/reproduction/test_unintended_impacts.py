@@ -20,7 +20,7 @@ from pluralign.records.reply import Reply
 from pluralign.subjects.recorded import RecordedSubject
 
 FILE = Path(__file__).resolve().parents[2] / "examples" / "unintended_impacts.py"
-adapter = plugins.load_file(FILE, place="test")
+adapter = plugins.load_file(FILE, "adapter", place="test")
 
 GAMES = {
     "Llama-2-7b-hf": (0.0370, 0.0478, 0.0468),

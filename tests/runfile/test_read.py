@@ -130,7 +130,8 @@ def test_a_loop_is_drawn(tmp_path: Path) -> None:
 
 
 def test_a_users_own_file_is_a_plug_in(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("VERSION = 1\nMEASURES = {}\nDESCRIPTION = ''\n", encoding="utf-8")
+    text = "VERSION = 1\nMEASURES = {}\nDESCRIPTION = ''\nitems = read = print\n"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
     run = parse(tmp_path, GOOD.replace('uses = "dialects"', 'uses = "mine.py"'))
     assert run.audits[0].name == "mine"
 
@@ -138,3 +139,8 @@ def test_a_users_own_file_is_a_plug_in(tmp_path: Path) -> None:
 def test_a_users_own_file_that_does_not_import_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import no_such_module\n", encoding="utf-8")
     assert "No module named 'no_such_module'" in refusal(tmp_path, GOOD.replace('"dialects"', '"mine.py"'))
+
+
+def test_a_users_own_file_that_lacks_something_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("VERSION = 1\nMEASURES = {}\nDESCRIPTION = ''\nitems = print\n", encoding="utf-8")
+    assert 'mine.py has no "read"; it needs' in refusal(tmp_path, GOOD.replace('"dialects"', '"mine.py"'))
