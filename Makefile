@@ -1,10 +1,11 @@
 # Everything here needs Python >= 3.11 and make, nothing else: the virtual environment is made on first use.
 PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lint bench sandbox clean
+.PHONY: demo test lint sandbox clean
 
 # The whole ladder on the embedded sandbox: base -> SFT -> reward model -> DPO, audits, statistics, report.
 demo: $(STAMP)
@@ -27,7 +28,7 @@ sandbox: $(STAMP)
 clean:
 	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 
-# Without a GPU, constraints.txt holds torch to a CPU build; with one (or with TORCH set) the wheel is yours to choose.
-$(STAMP): pyproject.toml constraints.txt scripts/install.sh
-	PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/install.sh
+# CONSTRAINTS holds torch to one version; "Choosing a torch build" in the README says how to choose another.
+$(STAMP): pyproject.toml $(CONSTRAINTS) scripts/install.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" CONSTRAINTS="$(CONSTRAINTS)" sh scripts/install.sh
 	touch $(STAMP)

@@ -39,10 +39,7 @@ def run(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"), 
     """Make what is missing of a run: data, stages, audits, report. Ends with the verdict in words."""
     prepared = _prepare(file, settings, runs, limit)
     from pluralign.run.execute import execute
-    from pluralign.run.plan import missing
 
-    todo = missing(prepared)
-    print(f"{file}: {len(todo)} of {todo.total} steps to do", file=sys.stderr)
     print(execute(prepared, command=_command()))
 
 
@@ -81,7 +78,7 @@ def _prepare(file: Path, settings: list[str] | None, runs: Path, limit: int | No
     if limit is not None and limit < 1:
         raise InputError(f"--limit {limit}: must be at least 1")
     checked = read(file, settings or ())
-    check_writable(runs)
+    check_writable(runs / file.stem)
     return prepare(checked, runs, limit)
 
 

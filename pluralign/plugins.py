@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -55,10 +56,10 @@ def load(folder: Folder, name: str, *, beside: Path, place: str) -> ModuleType:
         return importlib.import_module(f"pluralign.{folder}.{name}")
     if name.endswith(".py"):
         return load_file(find(name, beside), folder, place=place)
-    if "." in name:
+    if "." in name.strip("."):
         try:
             return _complete(importlib.import_module(name), folder, place)
-        except ImportError as error:
+        except (ImportError, SyntaxError, TypeError, ValueError) as error:
             raise InputError(f'{place}: the module "{name}" cannot be imported: {error}') from error
     raise InputError(f"{place}: {unknown(folder.removesuffix('s'), name, names(folder))}")
 
@@ -136,22 +137,28 @@ def build(kind: type[T], table: Mapping[str, Any], place: str, start: T | None =
 
     values = {field.name: getattr(start, field.name) for field in fields(kind)} if start is not None else {}  # type: ignore[arg-type]
     values |= table
-    for field in fields(kind):  # type: ignore[arg-type]
-        if isinstance(values.get(field.name), bool) and field.type in (int, float, "int", "float"):
-            raise InputError(f'{place}: option "{field.name}" is a truth value; it must be a number')
+    for name, value in table.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f'{place}: option "{name}" = {value}: must be a finite number')
     try:
-        return TypeAdapter(kind).validate_python(values)
+        return TypeAdapter(kind).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "this part"
         if first["type"] in ("missing", "missing_keyword_only_argument", "missing_argument"):
             raise InputError(f'{place}: option "{where}" is missing') from error
         what = first["msg"][:1].lower() + first["msg"][1:]
-        raise InputError(
-            f'{place}: option "{where}" = {first.get("input")!r}: {what.removeprefix("value error, ")}'
-        ) from error
+        what = what.removeprefix("value error, ")
+        if not first["loc"]:
+            raise InputError(f"{place}: {what}") from error
+        raise InputError(f'{place}: option "{where}" = {first.get("input")!r}: {what}') from error
+
+
+def as_json(value: Any) -> Any:
+    """A value as plain JSON data: paths as text, tuples as lists."""
+    return json.loads(json.dumps(value, default=str))
 
 
 def plain(options: Any) -> dict[str, Any]:
-    """A dataclass as plain JSON data: paths as text, tuples as lists."""
-    return json.loads(json.dumps(asdict(options), default=str))
+    """A dataclass as plain JSON data."""
+    return as_json(asdict(options))

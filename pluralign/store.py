@@ -151,9 +151,9 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse early a folder that cannot be written, without creating it."""
+    """Refuse early the folder of a run that cannot be written, without creating it."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
-        raise InputError(f'--runs "{folder}": "{existing}" is a file, not a folder')
+        raise InputError(f'--runs: "{existing}" is a file, not a folder')
     if not os.access(existing, os.W_OK):
-        raise InputError(f'--runs "{folder}": no permission to write in "{existing}"')
+        raise InputError(f'--runs: no permission to write in "{existing}"')

@@ -48,7 +48,7 @@ def ask(subject: Subject, items: Sequence[Item], path: Path, *, tick: Callable[[
 
     `tick` is called with the number of replies so far. Raises `RunError` where the file is damaged before its end.
     """
-    replies = read_replies(path)
+    replies, whole = _read(path)
     wanted = expected(items, subject.answers)
     open_items = [item for item in items if any(_open(item, index, replies, wanted) for index in range(len(item.asks)))]
     known = {item.id for item in items}
@@ -57,6 +57,7 @@ def ask(subject: Subject, items: Sequence[Item], path: Path, *, tick: Callable[[
     if open_items:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
+            file.truncate(whole)
             for reply in subject.answer(open_items):
                 if _has(replies, reply.item, reply.ask) or reply.item not in known:
                     continue
@@ -116,24 +117,30 @@ def decode(line: str) -> Reply:
 
 
 def read_replies(path: Path) -> Replies:
-    """The replies in a file; a torn last line is cut off the file."""
+    """The replies in a file, without a torn last line. The file is left as it is.
+
+    Raises `RunError` where another line is damaged.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Replies, int]:
+    """The replies in a file, and how many of its bytes are whole lines."""
     replies: Replies = {}
+    whole = 0
     if not path.exists():
-        return replies
+        return replies, whole
     with path.open("rb") as file:
-        whole = 0
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 break
             try:
                 reply = decode(line.decode("utf-8"))
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise RunError(f"{path}, line {number}: damaged ({error}); remove the file to ask again") from error
             replies.setdefault(reply.item, {})[reply.ask] = reply
             whole += len(line)
-    if whole < path.stat().st_size:
-        os.truncate(path, whole)
-    return replies
+    return replies, whole
 
 
 def _has(replies: Replies, item: str, index: int) -> bool:

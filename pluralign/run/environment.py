@@ -9,6 +9,9 @@ from pathlib import Path
 
 from pluralign import __version__
 
+FILE = "environment.json"
+"""Beside everything that a run makes: what it was made on."""
+
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "statsmodels", "pyarrow", "safetensors")
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,16 +28,20 @@ def execute(prepared: Prepared, *, command: str) -> str:
     """Make what is missing and write the report; gives the terminal's last lines: the verdict, and where it is."""
     folder = prepared.folder
     with store.locked(folder):
+        every = list(plan.steps(prepared))
+        todo = sum(step.state != "done" for step in every)
+        print(f"{prepared.file.path}: {todo} of {len(every)} steps to do", file=sys.stderr, flush=True)
         store.write_text(folder / "resolved.toml", tomli_w.dumps(prepared.file.resolved))
-        store.write_json(folder / "environment.json", environment.describe(command))
+        made_on = environment.describe(command)
+        store.write_json(folder / environment.FILE, made_on)
         with _progress() as progress:
             for voices in prepared.voices:
-                _keep(voices, folder)
+                _keep(voices, folder, made_on)
             for rung in prepared.rungs:
                 if rung.entry is not None and rung.entry.state(folder) != "done":
                     with _bar(progress, f"train {rung.stage.name}") as meter:
-                        _train(rung, prepared, meter)
-            answers = _ask_all(prepared, progress)
+                        _train(rung, prepared, meter, made_on)
+            answers = _ask_all(prepared, progress, made_on)
             with _bar(progress, "report") as meter:
                 meter(total=1)
                 last_lines = write(find(prepared, answers, command=command), folder / "report")
@@ -61,7 +65,7 @@ def report_only(prepared: Prepared, *, command: str) -> str:
         return write(find(prepared, answers, command=command), prepared.folder / "report")
 
 
-def _keep(voices: Voices, folder: Path) -> None:
+def _keep(voices: Voices, folder: Path, made_on: Mapping[str, str]) -> None:
     """Write a data set as it is trained on, and a card that says whose voice is in it."""
     if voices.entry.state(folder) == "done":
         return
@@ -71,12 +75,13 @@ def _keep(voices: Voices, folder: Path) -> None:
                 for preference in preferences:
                     row = {"split": split, **dataclasses.asdict(preference)}
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        store.write_json(partial / environment.FILE, made_on)
         store.write_json(
             partial / "card.json", {"train": mix.card(voices.train), "held_out": mix.card(voices.held_out)}
         )
 
 
-def _train(rung: Rung, prepared: Prepared, meter: Meter) -> None:
+def _train(rung: Rung, prepared: Prepared, meter: Meter, made_on: Mapping[str, str]) -> None:
     from pluralign.train.loop import Job, train
 
     part, entry = rung.part, rung.entry
@@ -84,7 +89,7 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter) -> None:
         raise ValueError(f"stage {rung.stage.name} is not one that is trained")
     voices = next(voices for voices in prepared.voices if voices.name == part.header.data)
     reference = prepared.rung(rung.stage.reference).model if rung.stage.reference else None
-    with store.making(entry, prepared.folder) as partial, _named(rung.stage.name):
+    with store.making(entry, prepared.folder) as partial, _named(f"stage {rung.stage.name}"):
         train(
             Job(
                 method=part.module,
@@ -102,15 +107,16 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter) -> None:
             )
         )
         store.write_json(partial / "stage.json", dataclasses.asdict(rung.stage))
+        store.write_json(partial / environment.FILE, made_on)
 
 
 @contextmanager
-def _named(stage: str) -> Iterator[None]:
-    """Put the stage's name before what went wrong in it."""
+def _named(what: str) -> Iterator[None]:
+    """Put the stage's or the audit's name before what went wrong in it."""
     try:
         yield
     except PluralignError as error:
-        raise type(error)(f'stage "{stage}": {error}') from error
+        raise type(error)(f"{what}: {error}") from error
 
 
 def _model(rung: Rung) -> Path:
@@ -119,7 +125,7 @@ def _model(rung: Rung) -> Path:
     return rung.model
 
 
-def _ask_all(prepared: Prepared, progress: Progress) -> Answers:
+def _ask_all(prepared: Prepared, progress: Progress, made_on: Mapping[str, str]) -> Answers:
     """Every stage answers every audit that it can; a model is loaded only where replies are missing."""
     answers: Answers = {}
     for rung in prepared.rungs:
@@ -129,18 +135,17 @@ def _ask_all(prepared: Prepared, progress: Progress) -> Answers:
                 continue
             path = plan.replies_path(rung, exam, prepared)
             replies = ask.read_replies(path)
-            if not _complete(rung, exam, path, replies):
-                with _bar(progress, f"ask {rung.stage.name}: {exam.part.name}") as meter:
+            if not plan.answered(rung, exam, path, replies):
+                what = f"ask {rung.stage.name}: {exam.part.name}"
+                with _named(f"audit {exam.part.name} of {rung.stage.name}"), _bar(progress, what) as meter:
                     if rung.recorded is not None:
+                        path.unlink(missing_ok=True)
                         subject = _recorded(rung, exam, prepared)
                     subject = subject or _load(rung, prepared)
                     replies = _ask(subject, rung, exam, prepared, meter)
+                    store.write_json(path.with_name(environment.FILE), made_on)
             answers[exam.part.name, rung.stage.name] = replies
     return answers
-
-
-def _complete(rung: Rung, exam: Exam, path: Path, replies: ask.Replies) -> bool:
-    return (path.parent / "DONE").is_file() or not ask.unanswered(exam.items, plan.abilities(rung), replies)
 
 
 def _ask(subject: ask.Subject, rung: Rung, exam: Exam, prepared: Prepared, meter: Meter) -> ask.Replies:
@@ -154,7 +159,8 @@ def _ask(subject: ask.Subject, rung: Rung, exam: Exam, prepared: Prepared, meter
     if notice:
         store.write_text(folder / plan.NOTICE, notice + "\n")
     if len(exam.items) == exam.total:
-        store.write_text(folder / "DONE", entry.key + "\n")
+        held = ask.read_replies(folder / f"{rung.stage.name}.jsonl")
+        store.write_text(folder / "DONE", f"{sum(map(len, held.values()))}\n")
     return replies
 
 

@@ -1,11 +1,13 @@
 """What a run has to do, and why."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from pluralign import plugins, store
+from pluralign import engine, plugins, store
 from pluralign.asking import ask
+from pluralign.asking.ask import Replies
 from pluralign.records.item import Choose, Score, Write
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.store import Entry, State
@@ -21,12 +23,6 @@ class Step:
     what: str
     state: State
     why: str = ""
-
-
-class Steps(tuple[Step, ...]):
-    """Some of the steps of a run; `total` is how many there are."""
-
-    total: int = 0
 
 
 def abilities(rung: Rung) -> frozenset[type]:
@@ -46,6 +42,8 @@ def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
     general = prepared.file.general
     made_of = {
         "audit": f"{exam.part.header.uses} {plugins.version(exam.part.module)}",
+        "engine": engine.VERSION if rung.recorded is None else None,
+        "adapter": _adapter_options(prepared) if rung.recorded is not None else None,
         "items": exam.fingerprint,
         "options": plugins.plain(exam.part.options),
         "template": general.template,
@@ -61,6 +59,26 @@ def replies_path(rung: Rung, exam: Exam, prepared: Prepared) -> Path:
     return audit_entry(rung, exam, prepared).folder(prepared.folder) / f"{rung.stage.name}.jsonl"
 
 
+def _adapter_options(prepared: Prepared) -> dict[str, Any]:
+    """The adapter's options less its paths: what lies there is hashed, where it lies does not matter."""
+    part = prepared.file.recorded
+    given = {} if part is None else {each.name: getattr(part.options, each.name) for each in fields(part.options)}
+    return {name: plugins.as_json(value) for name, value in given.items() if not isinstance(value, Path)}
+
+
+def answered(rung: Rung, exam: Exam, path: Path, replies: Replies) -> bool:
+    """Whether nothing is left to ask: no reply is missing, or `DONE` says that those there are is all there will be.
+
+    Of recorded replies `DONE` alone is believed, since what must be said about them is written just before it.
+    """
+    done = path.with_name("DONE")
+    held = sum(map(len, replies.values()))
+    if held and done.is_file() and done.read_text(encoding="utf-8").strip() == str(held):
+        return True
+    whole = rung.recorded is not None and len(exam.items) == exam.total
+    return not whole and not ask.unanswered(exam.items, abilities(rung), replies)
+
+
 def steps(prepared: Prepared) -> Iterator[Step]:
     """Every step of a run, in order."""
     for voices in prepared.voices:
@@ -72,14 +90,6 @@ def steps(prepared: Prepared) -> Iterator[Step]:
         for exam in prepared.exams:
             if takes(rung, exam):
                 yield _audit_step(rung, exam, prepared)
-
-
-def missing(prepared: Prepared) -> Steps:
-    """The steps that are not done."""
-    every = list(steps(prepared))
-    todo = Steps(step for step in every if step.state != "done")
-    todo.total = len(every)
-    return todo
 
 
 def describe(prepared: Prepared) -> str:
@@ -103,7 +113,7 @@ def _audit_step(rung: Rung, exam: Exam, prepared: Prepared) -> Step:
     able = abilities(rung)
     wanted = len(ask.expected(exam.items, able))
     left = ask.unanswered(exam.items, able, replies)
-    if left == 0 or (path.parent / "DONE").is_file():
+    if answered(rung, exam, path, replies):
         return Step(what=what, state="done")
     if left < wanted:
         return Step(what=what, state="partial", why=f"{wanted - left} of {wanted} replies are there")

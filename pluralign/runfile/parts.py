@@ -26,6 +26,10 @@ class General:
     template: Literal["plain", "chat"] = "plain"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be at least 0 and below 2**32, not {self.seed}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataHeader:

@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def read(path: Path, settings: Sequence[str] = ()) -> RunFile:
     """Read and check a run file; `settings` are "NAME=VALUE" texts that fill variables or override options."""
-    table = fill(override(_parse(path), settings, path.name), settings, path.name)
+    table = fill(override(_shaped(_parse(path), path), settings, path.name), settings, path.name)
     sections = ("data", "stage", "audit", "recorded")
     known = (*plugins.option_names(General), *sections)
     for key in table:
@@ -71,6 +71,17 @@ def _parse(path: Path) -> Table:
         raise InputError(f"{path.name}: not TOML: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+def _shaped(table: Table, path: Path) -> Table:
+    """The table, once every section has the shape that it must have."""
+    _tables(table, "data", path)
+    for section in ("stage", "audit"):
+        _list(table, section, path)
+    for section in ("vars", "recorded"):
+        if not isinstance(table.get(section, {}), dict):
+            raise InputError(f"{path.name}: write [{section}], with its options below")
+    return table
 
 
 def _tables(table: Table, section: str, path: Path) -> dict[str, Table]:
@@ -117,11 +128,15 @@ def _stage(part: Table, path: Path) -> StagePart:
     if name == BASE:
         raise InputError(f'{place}: "{BASE}" is the model that the run starts from; choose another name')
     parent = part.get("from", BASE)
+    if not isinstance(parent, str):
+        raise InputError(f"{place}: from = {parent!r}: must be the name of one stage")
     rest = {key: value for key, value in part.items() if key not in ("name", "from")}
     if ("method" in rest) == ("model" in rest):
         raise InputError(f"{place}: give it either a method (to train it) or a model (that exists)")
     if "model" in rest:
-        header = plugins.build(StageHeader, plugins.split(rest, (StageHeader,), place)[0], place)
+        if set(rest) - {"model"}:
+            raise InputError(f'{place}: a model that exists takes only "from", not "{min(set(rest) - {"model"})}"')
+        header = plugins.build(StageHeader, rest, place)
         return StagePart(name=name, place=place, parent=parent, header=header)
     module = plugins.load("methods", str(rest["method"]), beside=path.parent, place=place)
     kinds = (StageHeader, Training, plugins.options_of(module))
@@ -222,7 +237,10 @@ def _check_references(run: RunFile) -> None:
     for stage in run.stages:
         if stage.header.reference is not None and not getattr(stage.module, "NEEDS_REFERENCE", False):
             raise InputError(f"{stage.place}: reference: only methods with a reference model use it (such as dpo)")
-        if stage.header.model is not None and (stage.header.data or stage.header.reference):
-            raise InputError(f"{stage.place}: a model that exists takes no data and no reference")
+    for audit in run.audits:
+        if audit.header.data is not None and audit.header.rows is not None:
+            raise InputError(f'{audit.place}: give it either "rows" or "data", not both')
+    if run.recorded is not None and run.general.base is not None:
+        raise InputError(f"{run.path.name}: a file with [recorded] has no base: its stages are found on disk")
     if run.recorded is not None and run.stages:
         raise InputError(f"{run.path.name}: a file with [recorded] has no [[stage]]: its stages are found on disk")

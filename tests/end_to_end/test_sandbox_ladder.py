@@ -143,8 +143,8 @@ def test_the_trained_stages_load_in_transformers(folder: Path) -> None:
 
 def test_the_limit_is_said_in_the_report(folder: Path) -> None:
     page = (folder / "runs/ladder/report/index.html").read_text(encoding="utf-8")
-    assert "hortened" in page
-    assert "30" in page
+    assert "asked only 30 items (--limit)" in page
+    assert "asked only 40 items (--limit)" in page
 
 
 def test_a_rerun_does_nothing_and_ends_in_the_same_report(folder: Path) -> None:
@@ -156,6 +156,30 @@ def test_a_rerun_does_nothing_and_ends_in_the_same_report(folder: Path) -> None:
     assert (folder / "runs/ladder/report/changes.csv").read_bytes() == before
     pluralign(folder, "report", "ladder.toml")
     assert (folder / "runs/ladder/report/changes.csv").read_bytes() == before
+
+
+def test_plan_changes_nothing_on_disk(folder: Path) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in sorted((folder / "runs").rglob("*")) if path.is_file()}
+
+    torn = next((folder / "runs/ladder/audits").glob("dialects-*/base.jsonl"))
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:-9])
+    before = content()
+    assert "partial" in pluralign(folder, "plan", "ladder.toml")
+    assert content() == before
+    torn.unlink()
+    assert "missing  audit dialects of base" in pluralign(folder, "plan", "ladder.toml")
+    torn.write_bytes(whole)
+
+
+def test_everything_says_what_it_was_made_on(folder: Path) -> None:
+    made = [path for shelf in ("data", "stages", "audits") for path in (folder / "runs/ladder" / shelf).iterdir()]
+    assert made
+    for path in made:
+        made_on = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        assert made_on["command"].startswith("pluralign run ladder.toml")
+        assert made_on["torch"]
 
 
 def test_a_changed_option_redoes_what_depends_on_it_and_plan_says_why(folder: Path) -> None:

@@ -87,6 +87,14 @@ def test_settings_fill_variables_and_override_options(tmp_path: Path) -> None:
         ("seed = 3", "seed = true", 'option "seed"'),
         ("learning_rate = 1e-3", 'learning_rate = "fast"', 'run.toml: stage "sft": option "learning_rate"'),
         ("learning_rate = 1e-3", "learning_rate = -1.0", "above 0"),
+        ("beta =", "beta = inf\nlabel_smoothing =", 'option "beta" = inf: must be a finite number'),
+        ("learning_rate = 1e-3", 'learning_rate = "3e-4"', "option \"learning_rate\" = '3e-4'"),
+        ("learning_rate = 1e-3", "max_steps = true", 'option "max_steps" = True'),
+        ("seed = 3", "seed = 4294967296", "seed must be at least 0 and below 2**32"),
+        ('from = "sft"', 'from = ["sft"]', "must be the name of one stage"),
+        ('method = "sft"', 'method = ".sft"', 'unknown method ".sft"; did you mean "sft"?'),
+        ('method = "sft"\ndata', 'model = "x/y"\ndata', 'a model that exists takes only "from", not "data"'),
+        ('uses = "dialects"', 'uses = "dialects"\ndata = "voices"', 'either "rows" or "data", not both'),
         ('name = "sft"', 'name = "dpo"', 'the name "dpo" is given twice'),
         ('name = "sft"', 'name = "base"', "choose another name"),
         ('name = "sft"', 'name = "../sft"', "use letters, digits"),
@@ -116,6 +124,12 @@ def test_faults_are_named(tmp_path: Path, old: str, new: str, expected: str) -> 
 )
 def test_faulty_settings_are_named(tmp_path: Path, setting: str, expected: str) -> None:
     assert expected in refusal(tmp_path, GOOD, setting)
+
+
+def test_sections_of_the_wrong_shape_are_refused_before_settings(tmp_path: Path) -> None:
+    for wrong in ("vars = 3", "stage = 3", "data = 3", "recorded = 3", "audit = [1]"):
+        section = wrong.partition(" ")[0]
+        assert f"[{section}" in refusal(tmp_path, f'base = "sandbox"\n{wrong}\n', "dpo.beta=1")
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
