@@ -13,8 +13,8 @@ class Audit:
     """One audit of a run, as the statistics and the report need it.
 
     `name` is unique in the run, `uses` the audit's module. `reference` names the reference group of each slice that has
-    one; `codes` gives groups their BCP-47 or ISO 3166 code where it differs from the group's own id. `limit` is the
-    number of items it was shortened to, None for all. `description` is one sentence for the reader.
+    one; `codes` gives (slice, group) its BCP-47 or ISO 3166 code where it differs from the group's own id. `limit` is
+    the number of items it was shortened to, None for all. `description` is one sentence for the reader.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Audit:
     description: str
     measures: Mapping[str, Measure]
     reference: Mapping[str, str] = field(default_factory=dict[str, str])
-    codes: Mapping[str, str] = field(default_factory=dict[str, str])
+    codes: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     items: int = 0
     limit: int | None = None
 

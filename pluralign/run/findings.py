@@ -74,7 +74,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
             else:
                 reader.notices.append(f"{exam.part.name}: {rung.stage.name} cannot answer it; left out.")
     table = reader.readings.build()
-    audits = tuple(_audit(exam) for exam in prepared.exams)
+    audits = tuple(_audit(exam, table) for exam in prepared.exams)
     estimates = [row for audit in audits for row in estimate(table, audit)]
     changes = [row for audit in audits for row in compare(table, audit, prepared.transitions)]
     summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes)]
@@ -103,17 +103,17 @@ def write(found: Found, folder: Path) -> str:
     return f"{verdict}\nReport: {index}"
 
 
-def _audit(exam: Exam) -> Audit:
+def _audit(exam: Exam, table: Table) -> Audit:
+    """The audit as the statistics need it; every group that was read gets its code, named by its item or not."""
     module = exam.part.module
     code = getattr(module, "code", None)
-    groups = {(slice_, group) for item in exam.items for slice_, group in item.slices.items()}
     return Audit(
         name=exam.part.name,
         uses=exam.part.header.uses,
         description=module.DESCRIPTION,
         measures=module.MEASURES,
         reference=exam.reference,
-        codes={group: code(slice_, group) for slice_, group in sorted(groups)} if code else {},
+        codes={pair: code(*pair) for pair in table.groups(exam.part.name)} if code else {},
         items=len(exam.items),
         limit=exam.limit if len(exam.items) < exam.total else None,
     )

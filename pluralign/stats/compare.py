@@ -1,6 +1,7 @@
 """Every group's gain between two stages, paired item by item, and the verdict on it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -8,7 +9,7 @@ from jaxtyping import Float64
 from pluralign.records.estimate import ALL, Change
 from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure
-from pluralign.stats.contrast import against
+from pluralign.stats.contrast import Contrast, against
 from pluralign.stats.estimate import code_of, contrast_at, reference_of, relative_to
 from pluralign.stats.many import equal_means, holm
 from pluralign.stats.panel import Panel, panels
@@ -17,6 +18,31 @@ from pluralign.stats.table import Table
 from pluralign.stats.verdict import judge, minimum_detectable
 
 Transition = tuple[str, str]
+PValues = Float64[np.ndarray, " group"]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The gains of one slice between two rungs, before they are judged."""
+
+    panel: Panel
+    before: int
+    after: int
+    spread: Spread
+    p: PValues
+    reference: int | None
+    relative: Contrast | None
+
+    @property
+    def family(self) -> tuple[str, str, int]:
+        """What is adjusted together: transition and seed, over all slices."""
+        later = self.panel.rungs[self.after]
+        return self.panel.rungs[self.before].stage, later.stage, later.seed
+
+    @property
+    def relative_p(self) -> PValues:
+        """P-values of the relative gains; NaN without a reference group."""
+        return np.full_like(self.p, np.nan) if self.relative is None else self.relative.p
 
 
 def compare(table: Table, audit: Audit, transitions: Sequence[Transition]) -> list[Change]:
@@ -24,15 +50,22 @@ def compare(table: Table, audit: Audit, transitions: Sequence[Transition]) -> li
 
     `transitions` are pairs of stage names. A stage is taken at its last step. Seeds are compared with their equals,
     or all with the one seed of the earlier stage; `seed` is the later stage's. An item counts where both stages have
-    a reading; where that is less than half of a group, its gain stands and its bounds are NaN.
+    a reading; where that is less than half of a group, its gain stands and its bounds are NaN. Holm runs over the
+    groups of all slices together, measure by measure, transition by transition and seed by seed.
     """
-    return [
-        change
-        for name, measure in audit.measures.items()
-        for panel in panels(table, audit.name, name, measure)
-        for before, after in _pairs(panel, transitions)
-        for change in _changes(audit, name, measure, panel, before, after)
-    ]
+    changes: list[Change] = []
+    for name, measure in audit.measures.items():
+        compared = [
+            _compare(audit, measure, panel, before, after)
+            for panel in panels(table, audit.name, name, measure)
+            for before, after in _pairs(panel, transitions)
+        ]
+        families = [one.family for one in compared]
+        own = _adjust(families, [one.p for one in compared])
+        relative = _adjust(families, [one.relative_p for one in compared])
+        for one, p_adjusted, relative_adjusted in zip(compared, own, relative, strict=True):
+            changes.extend(_changes(audit, name, one, p_adjusted, relative_adjusted))
+    return changes
 
 
 def omnibus(table: Table, audit: Audit, transitions: Sequence[Transition]) -> dict[tuple[str, str, str], float]:
@@ -84,37 +117,51 @@ def _gains(panel: Panel, measure: Measure, before: int, after: int) -> Spread:
     return take_spread(sign * (panel.values[after] - panel.values[before]), panel, reach)
 
 
-def _family(p: Float64[np.ndarray, " group"]) -> Float64[np.ndarray, " group"]:
-    """Holm over the groups; `all`, the last, stays as it is."""
-    return np.append(holm(p[:-1]), p[-1])
+def _adjust(
+    families: Sequence[tuple[str, str, int]], p: Sequence[Float64[np.ndarray, " _"]]
+) -> list[Float64[np.ndarray, " _"]]:
+    """Holm over the groups of every family, in one slice or several; `all`, the last of each, stays as it is."""
+    adjusted = [each.copy() for each in p]
+    for family in dict.fromkeys(families):
+        members = [place for place, other in enumerate(families) if other == family]
+        together = holm(np.concatenate([p[place][:-1] for place in members]))
+        ends = np.cumsum([len(p[place]) - 1 for place in members])
+        for place, part in zip(members, np.split(together, ends[:-1]), strict=True):
+            adjusted[place][:-1] = part
+    return adjusted
 
 
-def _changes(audit: Audit, name: str, measure: Measure, panel: Panel, before: int, after: int) -> Iterator[Change]:
+def _compare(audit: Audit, measure: Measure, panel: Panel, before: int, after: int) -> _Compared:
     spread = _gains(panel, measure, before, after)
-    means = spread.means
-    low, high = interval(spread, ALPHA)
-    p = p_values(spread)
-    p_adjusted = _family(p)
     reference = reference_of(audit, panel)
     relative = None if reference is None else against(spread, reference)
-    relative_adjusted = np.full_like(p, np.nan) if relative is None else _family(relative.p)
+    return _Compared(panel, before, after, spread, p_values(spread), reference, relative)
+
+
+def _changes(
+    audit: Audit, name: str, compared: _Compared, p_adjusted: PValues, relative_adjusted: PValues
+) -> Iterator[Change]:
+    panel, spread, measure = compared.panel, compared.spread, audit.measures[name]
+    means, reference = spread.means, compared.reference
+    low, high = interval(spread, ALPHA)
     verdicts = judge(spread, p_adjusted, measure)
     detectable = minimum_detectable(spread)
+    from_stage, to_stage, seed = compared.family
     for column, group in enumerate((*panel.groups, ALL)):
-        relative_gain, relative_low, relative_high, relative_p = contrast_at(relative, column)
+        relative_gain, relative_low, relative_high, relative_p = contrast_at(compared.relative, column)
         yield Change(
             audit=audit.name,
             measure=name,
-            from_stage=panel.rungs[before].stage,
-            to_stage=panel.rungs[after].stage,
-            seed=panel.rungs[after].seed,
+            from_stage=from_stage,
+            to_stage=to_stage,
+            seed=seed,
             slice=panel.slice,
             group=group,
-            code=code_of(audit, group),
+            code=code_of(audit, panel.slice, group),
             gain=float(means.value[column]),
             low=float(low[column]),
             high=float(high[column]),
-            p=float(p[column]),
+            p=float(compared.p[column]),
             p_adjusted=float(p_adjusted[column]),
             relative_to=relative_to(panel, reference, group),
             relative_gain=relative_gain,

@@ -35,9 +35,9 @@ def reference_of(audit: Audit, panel: Panel) -> int | None:
     return panel.groups.index(group) if group in panel.groups else None
 
 
-def code_of(audit: Audit, group: str) -> str:
+def code_of(audit: Audit, slice: str, group: str) -> str:
     """The code to join on; empty for `all`."""
-    return "" if group == ALL else audit.codes.get(group, group)
+    return "" if group == ALL else audit.codes.get((slice, group), group)
 
 
 def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: int) -> Iterator[Estimate]:
@@ -58,7 +58,7 @@ def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: in
             step=at.step,
             slice=panel.slice,
             group=group,
-            code=code_of(audit, group),
+            code=code_of(audit, panel.slice, group),
             value=float(means.value[column]),
             low=float(low[column]),
             high=float(high[column]),

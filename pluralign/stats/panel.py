@@ -42,7 +42,7 @@ class Panel:
 
 
 def panels(table: Table, audit: str, measure: str, meaning: Measure) -> Iterator[Panel]:
-    """One panel per slice, by name.
+    """One panel per slice, in the order of the readings.
 
     InputError where a reading cannot be true: infinite, outside the measure's bounds, given twice, of a group
     called "all", or of an item whose cluster is another one elsewhere.
@@ -50,10 +50,9 @@ def panels(table: Table, audit: str, measure: str, meaning: Measure) -> Iterator
     view = table.view(audit, measure)
     where = f'audit "{audit}", measure "{measure}"'
     _check_values(view, meaning.bounds, where)
-    for code, name in sorted(enumerate(view.slice.words), key=lambda pair: pair[1]):
-        rows = np.flatnonzero(view.slice.codes == code)
-        if len(rows):
-            yield _panel(view.take(rows), name, where)
+    codes, first = np.unique(view.slice.codes, return_index=True)
+    for code in codes[np.argsort(first)].tolist():
+        yield _panel(view.take(np.flatnonzero(view.slice.codes == code)), view.slice.words[code], where)
 
 
 def _panel(view: Table, name: str, where: str) -> Panel:

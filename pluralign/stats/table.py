@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Integer
+from jaxtyping import Bool, Float64, Int32, Int64, Integer
 
 from pluralign.records.item import Item
 from pluralign.records.reading import Reading
@@ -57,7 +57,7 @@ class Table:
     audit: Words
     measure: Words
     stage: Words
-    seed: Int32[np.ndarray, " reading"]
+    seed: Int64[np.ndarray, " reading"]
     step: Int32[np.ndarray, " reading"]
     item: Words
     slice: Words
@@ -87,6 +87,12 @@ class Table:
         """The readings of one measure of one audit; empty where there are none."""
         return self.take(np.flatnonzero(self.measure.equals(measure) & self.audit.equals(audit)))
 
+    def groups(self, audit: str) -> list[tuple[str, str]]:
+        """Every slice and group that an audit has readings of, sorted."""
+        rows = self.audit.equals(audit)
+        pairs = set(zip(self.slice.codes[rows].tolist(), self.group.codes[rows].tolist(), strict=True))
+        return sorted((self.slice.words[slice], self.group.words[group]) for slice, group in pairs)
+
 
 class TableBuilder:
     """Collects readings; append them stage by stage in the order of the ladder, which the report keeps."""
@@ -94,7 +100,7 @@ class TableBuilder:
     def __init__(self) -> None:
         self._codes: tuple[dict[str, int], ...] = tuple({} for _ in TEXTS)
         self._columns: tuple[array[int], ...] = tuple(array("i") for _ in TEXTS)
-        self._seed = array("i")
+        self._seed = array("q")
         self._step = array("i")
         self._value = array("d")
 
@@ -148,7 +154,7 @@ class TableBuilder:
         words = {name: Words(np.array(codes, np.int32), tuple(index)) for name, (codes, index) in columns.items()}
         return Table(
             **words,
-            seed=np.array(self._seed, np.int32),
+            seed=np.array(self._seed, np.int64),
             step=np.array(self._step, np.int32),
             value=np.array(self._value, np.float64),
         )

@@ -16,6 +16,7 @@ from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
 
 Skill = Mapping[str, Mapping[str, float]]
+DIALECTS = {("dialect", "en_us"): "en-US", ("dialect", "en_in"): "en-IN", ("dialect", "en_ng"): "en-NG"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,10 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float, float]:
     return float(values.mean()), float(low), float(high), float(test.pvalue)
 
 
+def code(plan: Plan, group: str) -> str:
+    return "" if group == ALL else plan.audit.codes.get((plan.slice, group), group)
+
+
 def estimates(plan: Plan, found: dict[str, dict[str, np.ndarray]]) -> list[Estimate]:
     reference = plan.audit.reference.get(plan.slice, "")
     rows = []
@@ -65,7 +70,7 @@ def estimates(plan: Plan, found: dict[str, dict[str, np.ndarray]]) -> list[Estim
             rows.append(
                 Estimate(
                     audit=plan.audit.name, measure=plan.measure, stage=stage, seed=0, step=None, slice=plan.slice,
-                    group=group, code="" if group == ALL else plan.audit.codes.get(group, group), value=value, low=low,
+                    group=group, code=code(plan, group), value=value, low=low,
                     high=high, n=len(values), clusters=len(values), missing=0, unit="share", relative_to=reference,
                     gap=gap, gap_low=gap - 1.4 * width, gap_high=gap + 1.4 * width, gap_p=nan if np.isnan(gap) else 0.2,
                 )
@@ -99,7 +104,7 @@ def changes(plan: Plan, found: dict[str, dict[str, np.ndarray]], way: tuple[str,
         rows.append(
             Change(
                 audit=plan.audit.name, measure=plan.measure, from_stage=way[0], to_stage=way[1], seed=0,
-                slice=plan.slice, group=group, code="" if group == ALL else plan.audit.codes.get(group, group),
+                slice=plan.slice, group=group, code=code(plan, group),
                 gain=gain, low=low, high=high, p=p, p_adjusted=adjusted, relative_to=reference, relative_gain=relative,
                 relative_low=relative - 1.4 * width, relative_high=relative + 1.4 * width, relative_p=relative_p,
                 relative_p_adjusted=min(1.0, relative_p * (family - 1)),
@@ -159,7 +164,7 @@ def sandbox_findings() -> Findings:
     game = Measure("share of games in which the model wrote the right word", chance=None, comparable=False)
     dialects = Audit(
         name="dialects", uses="dialects", items=540, reference={"dialect": "en_us"},
-        codes={"en_us": "en-US", "en_in": "en-IN", "en_ng": "en-NG"}, measures={"accuracy": game},
+        codes=DIALECTS, measures={"accuracy": game},
         description="A guessing game played in three dialects of English: can the model name the thing described?",
     )  # fmt: skip
     reading = Audit(
@@ -216,7 +221,7 @@ def recorded_findings() -> Findings:
     ways += [(names[3], names[2]), (names[8], names[6]), (names[0], names[4]), (names[1], names[5])]
     dialects = Audit(
         name="dialects", uses="dialects", items=894, reference={"dialect": "en_us"},
-        codes={"en_us": "en-US", "en_in": "en-IN", "en_ng": "en-NG"},
+        codes=DIALECTS,
         measures={
             "accuracy": Measure("share of games in which the model wrote the word and no other", comparable=False),
             "answered": Measure("share of games with any of the six words", better="neither", comparable=False),

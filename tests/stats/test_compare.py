@@ -1,7 +1,7 @@
 """Paired gains: signs, pairing, families, seeds, and verdicts that claim no more than the numbers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from math import isnan, nan
 from time import perf_counter
 
@@ -16,7 +16,7 @@ from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure
 from pluralign.stats.audit import compare, omnibus
 from pluralign.stats.many import holm
-from pluralign.stats.table import Table, Words
+from pluralign.stats.table import Table, TableBuilder, Words
 
 MakeTable = Callable[..., Table]
 MakeAudit = Callable[..., Audit]
@@ -184,7 +184,7 @@ def with_seeds(table: Table, seeds: dict[str, list[int]]) -> Table:
     parts = []
     for stage, each in seeds.items():
         rows = np.flatnonzero(table.stage.equals(stage))
-        parts += [(rows, np.full(len(rows), seed, np.int32)) for seed in each]
+        parts += [(rows, np.full(len(rows), seed, np.int64)) for seed in each]
     taken = table.take(np.concatenate([rows for rows, _ in parts]))
     return Table(**(vars(taken) | {"seed": np.concatenate([seed for _, seed in parts])}))
 
@@ -251,7 +251,7 @@ def test_nine_stages_and_fourteen_transitions_take_under_three_seconds() -> None
         audit=Words(zeros, ("reading",)),
         measure=Words(measure, ("a", "b", "c", "d")),
         stage=Words(stage, tuple(f"s{index}" for index in range(9))),
-        seed=zeros,
+        seed=zeros.astype(np.int64),
         step=zeros - 1,
         item=Words(item, tuple(f"i{index}" for index in range(5000))),
         slice=Words(zeros, ("language",)),
@@ -271,3 +271,48 @@ def test_nine_stages_and_fourteen_transitions_take_under_three_seconds() -> None
     changes = compare(table, audit, ways)
     assert perf_counter() - start < 3
     assert len(changes) == 4 * 14 * 10
+
+
+def two_slices() -> Table:
+    """Every item counts for a language and for a rater; everything is read at both stages."""
+    builder = TableBuilder()
+    for stage, values in (("base", BEFORE), ("dpo", AFTER)):
+        for index, language in enumerate(GROUPS):
+            for item, value in enumerate(values[index]):
+                for slice_name, group in (("rater", f"r{item % 3}"), ("language", language)):
+                    builder.append(
+                        audit="reading", measure="score", stage=stage, item=f"{language}{item}", slice=slice_name,
+                        group=group, cluster=f"{language}{item}", value=value,
+                    )  # fmt: skip
+    return builder.build()
+
+
+def test_holm_is_one_family_over_all_slices(make_audit: MakeAudit) -> None:
+    audit = make_audit(reference={"language": "en", "rater": "r0"})
+    found = [row for row in compare(two_slices(), audit, WAY) if row.group != ALL]
+    assert len(found) == 7
+    np.testing.assert_allclose([row.p_adjusted for row in found], holm(np.array([row.p for row in found])))
+    others = [row for row in found if row.group != row.relative_to]
+    np.testing.assert_allclose(
+        [row.relative_p_adjusted for row in others], holm(np.array([row.relative_p for row in others]))
+    )
+    alone = compare(two_slices(), replace(audit, reference={}), WAY)
+    assert all(row.p_adjusted == row.p for row in alone if row.group == ALL)
+
+
+def test_families_of_several_seeds_stay_apart(make_audit: MakeAudit) -> None:
+    once = {row.group: row.p_adjusted for row in compare(two_slices(), make_audit(), WAY)}
+    table = with_seeds(two_slices(), {"base": [0], "dpo": [0, 1]})
+    for row in compare(table, make_audit(), WAY):
+        assert row.p_adjusted == pytest.approx(once[row.group])
+
+
+def test_slices_stand_in_the_order_of_the_readings(make_audit: MakeAudit) -> None:
+    slices = dict.fromkeys(row.slice for row in compare(two_slices(), make_audit(), WAY))
+    assert list(slices) == ["rater", "language"]
+
+
+def test_a_code_belongs_to_a_group_of_its_slice(make_audit: MakeAudit) -> None:
+    audit = make_audit(codes={("language", "sw"): "swh", ("rater", "sw"): "Swiss", ("rater", "r0"): "R"})
+    codes = {(row.slice, row.group): row.code for row in compare(two_slices(), audit, WAY)}
+    assert (codes["language", "sw"], codes["rater", "r0"], codes["rater", "r1"]) == ("swh", "R", "r1")

@@ -79,3 +79,18 @@ def test_a_reading_for_nobody_in_particular_is_refused(fields: dict[str, str]) -
     reading = replace(Reading(measure="accuracy", value=1.0), **fields)
     with pytest.raises(ValueError, match='item "i"'):
         TableBuilder().add("reading", STAGE, ITEM, reading)
+
+
+def test_a_seed_may_be_larger_than_32_bits() -> None:
+    builder = TableBuilder()
+    builder.add("reading", replace(STAGE, seed=3_000_000_000), ITEM, Reading(measure="accuracy", value=1.0))
+    assert builder.build().seed.tolist() == [3_000_000_000] * 2
+
+
+def test_the_groups_of_an_audit_come_with_their_slices() -> None:
+    builder = TableBuilder()
+    builder.add("opinions", STAGE, ITEM, Reading(measure="similarity", value=0.5, slice="country", group="de"))
+    builder.add("opinions", STAGE, ITEM, Reading(measure="similarity", value=0.5))
+    builder.add("reading", STAGE, ITEM, Reading(measure="accuracy", value=0.5, slice="country", group="FRA"))
+    assert builder.build().groups("opinions") == [("country", "de"), ("language", "de"), ("topic", "maths")]
+    assert builder.build().groups("strange") == []
