@@ -46,6 +46,11 @@ class Excerpt:
         return unit_of(self.measure)
 
     @property
+    def bounded(self) -> bool:
+        """Whether values of the measure have bounds."""
+        return self.measure.bounds is not None
+
+    @property
     def judged(self) -> bool:
         """Whether a change of the measure is for better or worse."""
         return self.measure.better != "neither"
@@ -86,6 +91,16 @@ class Excerpt:
         told = {group: name if often[name] == 1 else f"{name} ({group})" for group, name in names.items()}
         return {group: named(name) for group, name in told.items()} | {ALL: "Everyone"}
 
+    @cached_property
+    def _references(self) -> dict[tuple[str, ...], Estimate | Change]:
+        rows = (*self.estimates, *self.changes)
+        return {_place_of(row): row for row in rows if row.group == row.relative_to}
+
+    def reference_is_known(self, row: Estimate | Change) -> bool:
+        """Whether the interval of the reference group's own row is known, at the same place as `row`."""
+        peer = self._references.get(_place_of(row))
+        return peer is not None and not isnan(peer.low) and not isnan(peer.high)
+
     def between(self, transition: Transition) -> tuple[Change, ...]:
         """The changes of a transition, in the order of `groups`."""
         order = {group: place for place, group in enumerate(self.groups)}
@@ -122,12 +137,17 @@ def excerpts(findings: Findings, audit: Audit, measure: str) -> tuple[Excerpt, .
     changes = [row for row in findings.changes if (row.audit, row.measure) == (audit.name, measure)]
     slices = dict.fromkeys(row.slice for row in (*estimates, *changes))
     stages = tuple(dict.fromkeys(stage.name for stage in findings.stages))
-    found = ladders(findings.stages)
+    frame = _Frame(
+        stages=stages,
+        ladders=ladders(findings.stages),
+        transitions=findings.transitions,
+        wholes=whole_ways(findings.stages, findings.transitions),
+    )
     return tuple(
         _excerpt(
             audit,
             measure,
-            (stages, found, findings.transitions),
+            frame,
             tuple(row for row in estimates if row.slice == slice_name),
             tuple(row for row in changes if row.slice == slice_name),
         )
@@ -135,36 +155,52 @@ def excerpts(findings: Findings, audit: Audit, measure: str) -> tuple[Excerpt, .
     )
 
 
-def ordered(transitions: Sequence[Transition], found: Sequence[Ladder]) -> tuple[Transition, ...]:
+def ordered(transitions: Sequence[Transition], wholes: Sequence[Transition]) -> tuple[Transition, ...]:
     """Transitions over whole ladders first, in the ladders' order, each once."""
-    return tuple(dict.fromkeys((*(way for way in whole_ways(found) if way in transitions), *transitions)))
+    return tuple(dict.fromkeys((*(way for way in wholes if way in transitions), *transitions)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """What is the same for all of the findings."""
+
+    stages: tuple[str, ...]
+    ladders: tuple[Ladder, ...]
+    transitions: tuple[Transition, ...]
+    wholes: tuple[Transition, ...]
 
 
 def _excerpt(
     audit: Audit,
     measure: str,
-    frame: tuple[tuple[str, ...], tuple[Ladder, ...], tuple[Transition, ...]],
+    frame: _Frame,
     estimates: tuple[Estimate, ...],
     changes: tuple[Change, ...],
 ) -> Excerpt:
-    stages, found, declared = frame
     present = {_way(row) for row in changes}
     unforeseen = dict.fromkeys(_way(row) for row in changes)
-    transitions = tuple(way for way in ordered((*declared, *unforeseen), found) if way in present)
+    transitions = tuple(way for way in ordered((*frame.transitions, *unforeseen), frame.wholes) if way in present)
     rows = (*estimates, *changes)
     return Excerpt(
         audit=audit,
         measure_name=measure,
         measure=audit.measures[measure],
         slice=rows[0].slice,
-        stages=stages,
-        ladders=found,
+        stages=frame.stages,
+        ladders=frame.ladders,
         transitions=transitions,
-        wholes=tuple(way for way in whole_ways(found) if way in present),
+        wholes=tuple(way for way in frame.wholes if way in present),
         estimates=estimates,
         changes=changes,
         codes={row.group: row.code for row in rows if row.code},
     )
+
+
+def _place_of(row: Estimate | Change) -> tuple[str, ...]:
+    """Stage, seed and step, or transition and seed."""
+    if isinstance(row, Estimate):
+        return ("at", row.stage, str(row.seed), str(row.step))
+    return ("over", row.from_stage, row.to_stage, str(row.seed))
 
 
 def _way(change: Change) -> Transition:

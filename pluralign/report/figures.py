@@ -170,12 +170,17 @@ def _said(bar: Bar, excerpt: Excerpt) -> str:
 
 
 def _not_known(excerpt: Excerpt, way: Transition, story: Story) -> Markup:
-    why = unknown_relative if story.relative else unknown_change
     rows = [row for row in excerpt.between(way) if not story.relative or row.group != ALL]
     reasons: dict[str, list[str]] = {}
     for row in rows:
-        reasons.setdefault(why(row), []).append(excerpt.label(row.group, row.seed))
+        reasons.setdefault(_reason(excerpt, row, story), []).append(excerpt.label(row.group, row.seed))
     return told_reasons([f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items() if reason])
+
+
+def _reason(excerpt: Excerpt, row: Change, story: Story) -> str:
+    if not story.relative:
+        return unknown_change(row, bounded=excerpt.bounded)
+    return unknown_relative(row, bounded=excerpt.bounded, reference_known=excerpt.reference_is_known(row))
 
 
 def _legend(kinds: Sequence[Kind], axis: Axis) -> Markup:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from pluralign.records.estimate import Verdict
 from pluralign.records.findings import Audit, Findings
-from pluralign.report.ladders import ladders, whole_ways
-from pluralign.report.outcomes import Outcome, outcomes
+from pluralign.report.ladders import whole_ways
+from pluralign.report.outcomes import Outcome, by_slice, outcomes
 from pluralign.report.sentences import listed, signed
-from pluralign.report.verdicts import Key, by_key, label
+from pluralign.report.verdicts import Key, by_key, label, spaced
 
 WORDS: Mapping[Verdict, str] = {
     "gain": "gained",
@@ -19,29 +19,27 @@ Whole = Mapping[Key, Sequence[Outcome]]
 
 
 def headline(findings: Findings) -> str:
-    """What the whole way, from the first stage to the last, did to the groups, by the first measure of every audit.
+    """What the whole way, from the first stage to the last, did to the groups of every audit.
 
-    It counts verdicts, names who fell behind where only gaps can be compared, and names the hardest hit among those
-    whose loss is sure; it claims nothing that no verdict claims.
+    It counts verdicts by the first judged measure of an audit along its first slice, names who fell behind where only
+    gaps can be compared, and names the hardest hit among those whose loss is sure, be it by whatever measure and slice;
+    it claims nothing that no verdict claims.
     """
     climbing = [stage for stage in findings.stages if stage.kind != "reward"]
-    ways = [way for way in whole_ways(ladders(climbing)) if way in findings.transitions]
+    ways = whole_ways(climbing, findings.transitions)
     if not ways:
         return "No verdict: no stage was compared with the one that it came from."
     found = {key: outcomes(rows) for key, rows in by_key(findings.changes).items() if key[2:] in ways}
-    clauses: list[str] = []
-    counted: dict[Key, Sequence[Outcome]] = {}
-    for audit in findings.audits:
-        whole = _lead(audit, found)
-        if whole:
-            clauses.append(_clause(audit, whole))
-            counted |= whole
+    leads = [(audit, whole) for audit in findings.audits if (whole := _lead(audit, found))]
+    clauses = [_clause(audit, whole) for audit, whole in leads]
+    measures = {(audit.name, name): measure for audit in findings.audits for name, measure in audit.measures.items()}
+    judged = {key: rows for key, rows in found.items() if measures[key[:2]].better != "neither"}
     start = f"From {ways[0][0]} to {ways[0][1]}" if len(ways) == 1 else f"Over {len(ways)} ladders, first stage to last"
     if any(audit.limit is not None for audit in findings.audits):
         start += ", in shortened audits"
     if not clauses:
         return f"{start}: no verdict, because no audit was answered at both ends."
-    return f"{start}: {'; '.join(clauses)}; {_hardest_hit(counted, len(ways))}."
+    return f"{start}: {'; '.join(clauses)}; {_hardest_hit(judged, len(ways))}."
 
 
 def _lead(audit: Audit, found: Whole) -> dict[Key, Sequence[Outcome]]:
@@ -54,13 +52,15 @@ def _lead(audit: Audit, found: Whole) -> dict[Key, Sequence[Outcome]]:
 
 
 def _clause(audit: Audit, whole: Whole) -> str:
-    """`reading accuracy: of 6 groups 3 gained, 1 lost and 2 are not known yet`."""
+    """`reading accuracy: of 6 groups 3 gained, 1 lost and 2 not known yet`; of several slices, by the first."""
     key = next(iter(whole))
-    everyone = [outcome for rows in whole.values() for outcome in rows]
+    slices = by_slice([outcome for rows in whole.values() for outcome in rows])
+    first, everyone = next(iter(slices.items()))
     counts = {word: sum(outcome.verdict == verdict for outcome in everyone) for verdict, word in WORDS.items()}
     said = listed([f"{count} {word}" for word, count in counts.items() if count])
     what = "groups" if len(whole) == 1 else "verdicts"
-    tally = f"{label(*key[:2])}: of {len(everyone)} {what} {said}"
+    by = f" by {spaced(first)}" if len(slices) > 1 else ""
+    tally = f"{label(*key[:2])}{by}: of {len(everyone)} {what} {said}"
     return tally + ("" if audit.measures[key[1]].comparable else _fell_behind(everyone))
 
 
@@ -75,9 +75,9 @@ def _fell_behind(everyone: Sequence[Outcome]) -> str:
     return f", while {who} fell behind {behind[0].reference}"
 
 
-def _hardest_hit(counted: Whole, ways: int) -> str:
+def _hardest_hit(judged: Whole, ways: int) -> str:
     """The largest sure loss, among shares if there are any."""
-    lost = [(key, one) for key, rows in counted.items() for one in rows if one.verdict == "loss"]
+    lost = [(key, one) for key, rows in judged.items() for one in rows if one.verdict == "loss"]
     candidates = [pair for pair in lost if pair[1].unit == "share"] or lost
     if not candidates:
         return "no loss of any group is sure"

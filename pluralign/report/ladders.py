@@ -1,6 +1,6 @@
 """Which stages stand above which: every way from a bottom stage to a top one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pluralign.records.stage import Stage
@@ -30,10 +30,14 @@ def ladders(stages: Sequence[Stage]) -> tuple[Ladder, ...]:
     return (*joined, Ladder(alone, joined=False)) if alone else joined
 
 
-def whole_ways(found: Sequence[Ladder]) -> tuple[tuple[str, str], ...]:
-    """The first and last stage of every joined ladder, each pair once."""
-    pairs = [(ladder.rungs[0], ladder.rungs[-1]) for ladder in found if ladder.joined]
-    return tuple(dict.fromkeys(pairs))
+def whole_ways(stages: Sequence[Stage], transitions: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The first and last stage of every joined ladder, past reward models and with them, as far as they are compared.
+
+    `transitions` are the pairs of stages that are. Each pair comes once, those past reward models first.
+    """
+    climbing = [stage for stage in stages if stage.kind != "reward"]
+    ends = [(way.rungs[0], way.rungs[-1]) for way in (*ladders(climbing), *ladders(stages)) if way.joined]
+    return tuple(way for way in dict.fromkeys(ends) if way in transitions)
 
 
 def kept(found: Sequence[Ladder], present: frozenset[str]) -> tuple[Ladder, ...]:

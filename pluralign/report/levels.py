@@ -120,7 +120,8 @@ def _message(excerpt: Excerpt, names: Sequence[str], lines: Sequence[Line]) -> s
 def _notes(excerpt: Excerpt, absent: Sequence[str], some_faint: bool) -> Markup:
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in excerpt.estimates:
-        reasons.setdefault((excerpt.label(row.group, row.seed), unknown_estimate(row)), []).append(named(row.stage))
+        reason = unknown_estimate(row, bounded=excerpt.bounded)
+        reasons.setdefault((excerpt.label(row.group, row.seed), reason), []).append(named(row.stage))
     told = [f"{label} at {', '.join(stages)}: {reason}" for (label, reason), stages in reasons.items() if reason]
     notes = [f"No value here: {', '.join(map(named, absent))}."] if absent else []
     notes += ["Named are the groups that gained most and least; the table has all."] if some_faint else []

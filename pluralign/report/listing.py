@@ -17,6 +17,7 @@ from pluralign.report.wording import (
     p_value,
     unknown_change,
     unknown_estimate,
+    unknown_gap,
     unknown_relative,
 )
 
@@ -46,7 +47,7 @@ def estimates_table(excerpt: Excerpt) -> Markup:
         excerpt.estimates,
         key=lambda row: (rungs.get(row.stage, len(rungs)), row.step is None, row.step or 0, order[row.group], row.seed),
     )
-    reasons = [unknown_estimate(row) for row in rows]
+    reasons = [_why_no_estimate(excerpt, row) for row in rows]
     caption = f"{named(excerpt.measure_name)} by {named(excerpt.slice)}: every stage"
     if reference and not excerpt.measure.comparable:
         caption += "; gaps mix the difficulty of the groups' questions with the groups and are no verdict"
@@ -65,7 +66,7 @@ def changes_table(excerpt: Excerpt) -> Markup:
         columns += [less, _INTERVAL, Column("p"), Column("p (Holm)")]
     columns += [Column("Items"), Column("Clusters")]
     rows = [row for way in excerpt.transitions for row in excerpt.between(way)]
-    reasons = [unknown_change(row) or unknown_relative(row) for row in rows]
+    reasons = [_why_no_change(excerpt, row) for row in rows]
     caption = f"{named(excerpt.measure_name)} by {named(excerpt.slice)}: every change"
     return table(caption, columns, [_change_cells(excerpt, row) for row in rows], reasons)
 
@@ -86,6 +87,18 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     )
     is_open = Markup(" open") if len(rows) <= MOST_OPEN else Markup("")
     return folded.format(is_open, caption, count(len(rows), "row"), caption, inner)
+
+
+def _why_no_estimate(excerpt: Excerpt, row: Estimate) -> str:
+    known = excerpt.reference_is_known(row)
+    own = unknown_estimate(row, bounded=excerpt.bounded)
+    return own or unknown_gap(row, bounded=excerpt.bounded, reference_known=known)
+
+
+def _why_no_change(excerpt: Excerpt, row: Change) -> str:
+    known = excerpt.reference_is_known(row)
+    own = unknown_change(row, bounded=excerpt.bounded)
+    return own or unknown_relative(row, bounded=excerpt.bounded, reference_known=known)
 
 
 _INTERVAL = Column("95% interval")

@@ -64,11 +64,14 @@ SCRIPTS = {
 def display(slice: str, group: str, code: str) -> str:
     """A group's name for readers; its own id where no better one is known.
 
-    `code` is a BCP-47 tag where `slice` is `language` or `dialect`; other slices keep their ids.
+    `code` is a BCP-47 tag where `slice` is `language` or `dialect`; other slices keep their ids, with spaces for
+    underscores.
     """
     if group == ALL:
         return "everyone"
-    if slice not in ("language", "dialect") or not tag_is_valid(code):
+    if slice not in ("language", "dialect"):
+        return group.replace("_", " ")
+    if not tag_is_valid(code):
         return group
     tag = Language.get(code)
     name = LANGUAGES.get(tag.language or "")

@@ -21,6 +21,7 @@ class Outcome:
     `detectable` is the largest of the minimum detectable gains, NaN where one is not known.
     """
 
+    slice: str
     group: str
     name: str
     verdict: Verdict
@@ -44,11 +45,20 @@ def outcomes(changes: Sequence[Change]) -> list[Outcome]:
     return [_outcome(seeds, codes) for seeds in groups.values()]
 
 
+def by_slice(found: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes slice by slice, in their order: the same people stand in every slice, so that slices never add up."""
+    slices: dict[str, list[Outcome]] = {}
+    for outcome in found:
+        slices.setdefault(outcome.slice, []).append(outcome)
+    return slices
+
+
 def _outcome(seeds: Sequence[Change], codes: dict[tuple[str, str], str]) -> Outcome:
     first = seeds[0]
     verdicts = {seed.verdict for seed in seeds}
     reference = "" if first.relative_to in ("", first.group) else first.relative_to
     return Outcome(
+        slice=first.slice,
         group=first.group,
         name=display(first.slice, first.group, first.code),
         verdict=first.verdict if len(verdicts) == 1 else "inconclusive",

@@ -13,8 +13,8 @@ from pluralign.records.stage import Stage
 from pluralign.report.drawing import key
 from pluralign.report.excerpt import named
 from pluralign.report.figures import way_name
-from pluralign.report.ladders import ladders, whole_ways
-from pluralign.report.sections import anchor_of, audit_section, shortened
+from pluralign.report.ladders import whole_ways
+from pluralign.report.sections import anchor_of, audit_section, has_gaps, shortened
 from pluralign.report.wording import NONE, WORDS, Kind, count
 from pluralign.store import write_text
 
@@ -90,7 +90,7 @@ def _notices(findings: Findings) -> Markup:
     limits = [sentence for audit in findings.audits if (sentence := shortened(audit))]
     levels = [
         f"{named(audit.name)}: levels cannot be compared between groups ({', '.join(measures)}), "
-        "because the groups answered different questions; only the change of a gap speaks."
+        f"because the groups answered different questions; {_instead(findings, audit)}."
         for audit in findings.audits
         if (measures := [named(name) for name, measure in audit.measures.items() if not measure.comparable])
     ]
@@ -99,6 +99,10 @@ def _notices(findings: Findings) -> Markup:
         return Markup("")
     entries = Markup("").join(Markup("<li>{}</li>").format(notice) for notice in notices)
     return Markup('<section class="notices"><h2>Before you believe it</h2><ul>{}</ul></section>').format(entries)
+
+
+def _instead(findings: Findings, audit: Audit) -> str:
+    return "only the change of a gap speaks" if has_gaps(findings, audit) else "compare a group's own change only"
 
 
 def _contents(audits: Iterable[Audit], anchors: dict[str, str]) -> Markup:
@@ -120,7 +124,7 @@ def _contents(audits: Iterable[Audit], anchors: dict[str, str]) -> Markup:
 
 
 def _glance(findings: Findings, anchors: dict[str, str]) -> Markup:
-    ways = whole_ways(ladders(findings.stages)) or findings.transitions
+    ways = whole_ways(findings.stages, findings.transitions) or findings.transitions
     if not ways or not findings.summaries:
         return Markup("")
     rows = {(row.audit, row.measure, row.from_stage, row.to_stage): row for row in findings.summaries}
@@ -141,7 +145,14 @@ def _glance(findings: Findings, anchors: dict[str, str]) -> Markup:
     caption = (
         "How many groups gained, lost, stayed the same or cannot be told, from the bottom of each ladder to its top"
     )
+    if _several_slices(findings):
+        caption += "; who answers in several slices counts in each"
     return frame.format(caption, caption, caption, heads, Markup("").join(lines))
+
+
+def _several_slices(findings: Findings) -> bool:
+    slices = {(row.audit, row.measure, row.slice) for row in findings.changes}
+    return len(slices) > len({(audit, measure) for audit, measure, _ in slices})
 
 
 def _glance_row(audit: Audit, name: str, anchor: str, found: list[Summary | None]) -> Markup:

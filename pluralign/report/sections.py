@@ -10,15 +10,16 @@ from pluralign.records.findings import Audit, Findings
 from pluralign.records.measure import Measure
 from pluralign.report.excerpt import Excerpt, excerpts, named, ordered
 from pluralign.report.figures import MOST_OPEN, gains, gap_changes
-from pluralign.report.ladders import ladders, whole_ways
+from pluralign.report.ladders import whole_ways
 from pluralign.report.levels import levels
 from pluralign.report.listing import changes_table, estimates_table
 from pluralign.report.wording import count, p_value, unit_of
 
 NOT_COMPARABLE = (
     "Levels cannot be compared between groups here, because the groups answered different questions: "
-    "a gap at one stage mixes how hard the questions are with whom they stand for. Read the change of the gap first."
+    "a gap at one stage mixes how hard the questions are with whom they stand for. "
 )
+GAP_FIRST, OWN_ONLY = "Read the change of the gap first.", "Compare a group's own change only."
 
 
 def audit_section(findings: Findings, audit: Audit, anchor: str) -> Markup:
@@ -27,16 +28,20 @@ def audit_section(findings: Findings, audit: Audit, anchor: str) -> Markup:
         measure_section(findings, audit, name, anchor_of(anchor, place)) for place, name in enumerate(audit.measures, 1)
     ]
     head = Markup('<section class="audit" id="{}"><h2><bdi>{}</bdi></h2><p class="lead">{}</p>{}')
-    return head.format(anchor, named(audit.name), audit.description, _extent(audit)) + Markup("{}</section>").format(
-        Markup("").join(measures)
-    )
+    return head.format(anchor, named(audit.name), audit.description, _extent(findings, audit)) + Markup(
+        "{}</section>"
+    ).format(Markup("").join(measures))
 
 
 def measure_section(findings: Findings, audit: Audit, name: str, anchor: str) -> Markup:
     """Everything about one measure of an audit."""
     found = excerpts(findings, audit, name)
     measure = audit.measures[name]
-    caution = Markup("") if measure.comparable or _all_incomparable(audit) else _caution(NOT_COMPARABLE)
+    caution = (
+        Markup("")
+        if measure.comparable or _all_incomparable(audit)
+        else _caution(_not_comparable(findings, audit, name))
+    )
     parts = [_meaning(measure), caution, _sentences(findings, audit, name)]
     parts += [_slice(excerpt) for excerpt in found]
     if not found:
@@ -60,9 +65,23 @@ def shortened(audit: Audit) -> str:
     )
 
 
-def _extent(audit: Audit) -> Markup:
+def has_gaps(findings: Findings, audit: Audit) -> bool:
+    """Whether any change of the audit is compared with that of a reference group."""
+    return _compared(findings, audit, *audit.measures)
+
+
+def _compared(findings: Findings, audit: Audit, *measures: str) -> bool:
+    rows = (row for row in findings.changes if row.audit == audit.name and row.measure in measures)
+    return any(not isnan(row.relative_gain) for row in rows)
+
+
+def _not_comparable(findings: Findings, audit: Audit, *measures: str) -> str:
+    return NOT_COMPARABLE + (GAP_FIRST if _compared(findings, audit, *measures) else OWN_ONLY)
+
+
+def _extent(findings: Findings, audit: Audit) -> Markup:
     said = Markup('<p class="note">Audit <code>{}</code>, {}.</p>').format(audit.uses, count(audit.items, "item"))
-    cautions = (shortened(audit), NOT_COMPARABLE if _all_incomparable(audit) else "")
+    cautions = (shortened(audit), _not_comparable(findings, audit, *audit.measures) if _all_incomparable(audit) else "")
     return said + Markup("").join(_caution(caution) for caution in cautions if caution)
 
 
@@ -100,9 +119,8 @@ def _sentences(findings: Findings, audit: Audit, name: str) -> Markup:
         for row in findings.summaries
         if (row.audit, row.measure) == (audit.name, name)
     }
-    found = ladders(findings.stages)
-    ways = [way for way in ordered((*findings.transitions, *rows), found) if way in rows]
-    wholes = set(whole_ways(found))
+    wholes = whole_ways(findings.stages, findings.transitions)
+    ways = [way for way in ordered((*findings.transitions, *rows), wholes) if way in rows]
     first = ways if len(ways) <= MOST_OPEN else [way for way in ways if way in wholes]
     rest = [rows[way] for way in ways if way not in first]
     folded = Markup("<details><summary>Step by step: {}</summary>{}</details>")

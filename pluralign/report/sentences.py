@@ -13,12 +13,15 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
 
 
-def judged(found: Sequence[Outcome], measure: Measure) -> str:
-    """Who gained, who lost, who stayed the same, and for whom it cannot be known."""
+def judged(found: Sequence[Outcome], measure: Measure, family: int) -> str:
+    """Who gained, who lost, who stayed the same, and for whom it cannot be known.
+
+    `family`: how many groups the p-values were adjusted over.
+    """
     unclear = [outcome for outcome in found if outcome.verdict == "inconclusive"]
     if len(unclear) == len(found):
         who = f"whether {found[0].name}" if len(found) == 1 else f"which of the {len(found)} groups"
-        return f"it cannot be known yet {who} gained or lost ({_seen(unclear, measure)})"
+        return f"it cannot be known yet {who} gained or lost ({_seen(unclear, measure, family)})"
     parts: list[str] = []
     for outcomes, verb in (
         ([outcome for outcome in found if outcome.verdict == "gain"], "gained"),
@@ -33,7 +36,7 @@ def judged(found: Sequence[Outcome], measure: Measure) -> str:
     if not unclear:
         return sure
     who = unclear[0].name if len(unclear) == 1 else str(len(unclear))
-    return f"{sure}; {who} cannot be known yet ({_seen(unclear, measure)})"
+    return f"{sure}; {who} cannot be known yet ({_seen(unclear, measure, family)})"
 
 
 def described(found: Sequence[Outcome]) -> str:
@@ -107,8 +110,8 @@ def _with_change(outcome: Outcome) -> str:
     return outcome.name if isnan(outcome.against) else f"{outcome.name} ({signed(outcome.against, outcome.unit)})"
 
 
-def _seen(unclear: Sequence[Outcome], measure: Measure) -> str:
-    """What four of five such audits would have seen, had it been there."""
+def _seen(unclear: Sequence[Outcome], measure: Measure, family: int) -> str:
+    """What four of five such audits would have seen, had it been there, and had it been the only group."""
     span = measure.bounds[1] - measure.bounds[0] if measure.bounds else inf
     sizes = [outcome.detectable for outcome in unclear if outcome.detectable < span]
     if not sizes:
@@ -117,4 +120,5 @@ def _seen(unclear: Sequence[Outcome], measure: Measure) -> str:
     changes = f"a change of {high}" if low == high else f"changes of {low.split()[0]} to {high}"
     blind = len(unclear) - len(sizes)
     rest = f"; for {blind} there are too few answers, or too alike, to see any" if blind else ""
-    return f"{changes} would most likely have been seen{rest}"
+    several = f", before allowing for {family} groups" if family > 1 else ""
+    return f"{changes} would most likely have been seen{several}{rest}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pluralign.records.estimate import Change, Summary, Verdict
 from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure
-from pluralign.report.outcomes import Outcome, outcomes, worst
+from pluralign.report.outcomes import Outcome, by_slice, outcomes, worst
 from pluralign.report.sentences import against_reference, described, judged
 from pluralign.stats.audit import omnibus
 from pluralign.stats.table import Table
@@ -17,9 +17,10 @@ Key = tuple[str, str, str, str]
 def summarise(table: Table, audit: Audit, changes: Sequence[Change]) -> list[Summary]:
     """One line per measure and transition of `audit`, in the order of `changes` (which may hold other audits too).
 
-    Counts are of groups over all slices. Where a stage has several seeds, a group counts as gained or lost only if
-    every seed says so. `worst_group` has the lowest gain among groups whose uncertainty is known; it is empty where
-    there is none, and for measures that describe.
+    Counts are of groups over all slices: people who stand in several slices (a language, a country) count in each, so
+    that a total is no number of people, and the sentence goes slice by slice. Where a stage has several seeds, a group
+    counts as gained or lost only if every seed says so. `worst_group` has the lowest gain among groups whose
+    uncertainty is known; it is empty where there is none, and for measures that describe.
     """
     found = by_key([change for change in changes if change.audit == audit.name])
     p = omnibus(table, audit, list(dict.fromkeys(key[2:] for key in found)))
@@ -47,7 +48,12 @@ def summarise(table: Table, audit: Audit, changes: Sequence[Change]) -> list[Sum
 
 def label(audit: str, measure: str) -> str:
     """A measure's name in a sentence: `reading accuracy`."""
-    return f"{audit} {measure}".replace("_", " ")
+    return spaced(f"{audit} {measure}")
+
+
+def spaced(name: str) -> str:
+    """A name in a sentence: spaces for underscores."""
+    return name.replace("_", " ")
 
 
 def by_key(changes: Sequence[Change]) -> dict[Key, list[Change]]:
@@ -67,11 +73,19 @@ def _sentence(key: Key, rows: Sequence[Change], measure: Measure, found: Sequenc
     seeds = len({row.seed for row in rows})
     over = f" in every one of {seeds} seeds" if seeds > 1 else ""
     lower = " (lower is better)" if measure.better == "lower" else ""
-    start = f"From {before} to {after}, {label(audit, name)}{lower}{over}: "
-    if not found:
-        return f"{start}no group was answered at both stages."
-    own = described(found) if measure.better == "neither" else judged(found, measure)
-    if measure.comparable:
-        return f"{start}{own}."
-    lead = against_reference(found)
-    return f"{start}{lead}; each for itself, {own}." if lead else f"{start}{own}."
+    slices = by_slice(found)
+    what = f"{label(audit, name)}{lower}{over}"
+    if not slices:
+        return f"From {before} to {after}, {what}: no group was answered at both stages."
+    told = {slice: f"{_told(part, measure, len(found))}." for slice, part in slices.items()}
+    first, *others = told
+    by = f" by {spaced(first)}" if others else ""
+    start = f"From {before} to {after}, {what}{by}: {told[first]}"
+    return " ".join((start, *(f"By {spaced(slice)}: {told[slice]}" for slice in others)))
+
+
+def _told(found: Sequence[Outcome], measure: Measure, family: int) -> str:
+    """What became of the groups of one slice; the gaps lead where levels cannot be compared."""
+    own = described(found) if measure.better == "neither" else judged(found, measure, family)
+    lead = "" if measure.comparable else against_reference(found)
+    return f"{lead}; each for itself, {own}" if lead else own

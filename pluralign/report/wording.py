@@ -98,8 +98,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def unknown_estimate(estimate: Estimate) -> str:
-    """Why an estimate, or its interval, is not known; empty where it is."""
+ALIKE = "no interval: the two groups answered alike in every cluster"
+
+
+def unknown_estimate(estimate: Estimate, *, bounded: bool) -> str:
+    """Why an estimate, or its interval, is not known; empty where it is. `bounded`: whether the measure has bounds."""
     if isnan(estimate.value):
         missing = f", {count(estimate.missing, 'answer')} missing" if estimate.missing else ""
         return f"no usable answer{missing}" if not estimate.n else f"no value from {count(estimate.n, 'item')}{missing}"
@@ -108,32 +111,52 @@ def unknown_estimate(estimate: Estimate) -> str:
     asked = estimate.n + estimate.missing
     if estimate.clusters >= FEWEST_CLUSTERS and estimate.missing > MOST_MISSING * asked:
         return f"no interval: {estimate.missing:,} of {count(asked, 'answer')} are missing"
-    return _no_interval(estimate.clusters)
+    return _no_interval(estimate.clusters, "" if bounded else "(almost) all answers have one value")
 
 
-def unknown_change(change: Change) -> str:
-    """Why a change, or its interval, is not known; empty where it is."""
+def unknown_gap(estimate: Estimate, *, bounded: bool, reference_known: bool) -> str:
+    """Why the gap to the reference group is not known; empty where it is, or where it has no meaning."""
+    if not estimate.relative_to or estimate.group in (ALL, estimate.relative_to):
+        return ""
+    own = unknown_estimate(estimate, bounded=bounded)
+    if isnan(estimate.gap):
+        return own or "the value of the reference group is not known"
+    if not isnan(estimate.gap_low) and not isnan(estimate.gap_high):
+        return ""
+    return own or (ALIKE if reference_known else "no interval: that of the reference group is not known")
+
+
+def unknown_change(change: Change, *, bounded: bool) -> str:
+    """Why a change, or its interval, is not known; empty where it is. `bounded`: whether the measure has bounds."""
     if isnan(change.gain):
         if not change.n:
             return "no item was answered at both stages"
         return f"no value from {count(change.n, 'item')} answered at both stages"
-    return _no_interval(change.clusters) if isnan(change.low) or isnan(change.high) else ""
+    if not isnan(change.low) and not isnan(change.high):
+        return ""
+    return _no_interval(change.clusters, "" if bounded else "(almost) no answer changed", sure=change.gain == 0)
 
 
-def unknown_relative(change: Change) -> str:
-    """Why the change less that of the reference group is not known; empty where it is, or where it has no meaning."""
+def unknown_relative(change: Change, *, bounded: bool, reference_known: bool) -> str:
+    """Why the change less that of the reference group is not known; empty where it is, or where it has no meaning.
+
+    `reference_known`: whether the interval of the reference group's own change is known.
+    """
     if not change.relative_to or change.group in (ALL, change.relative_to):
         return ""
+    own = unknown_change(change, bounded=bounded)
     if isnan(change.relative_gain):
-        return unknown_change(change) or "the change of the reference group is not known"
+        return own or "the change of the reference group is not known"
     if not isnan(change.relative_low) and not isnan(change.relative_high):
         return ""
-    if isnan(change.low) or isnan(change.high):
-        return _no_interval(change.clusters)
-    return "no interval: that of the reference group is not known"
+    return own or (ALIKE if reference_known else "no interval: that of the reference group is not known")
 
 
-def _no_interval(clusters: int) -> str:
+def _no_interval(clusters: int, alike: str = "", *, sure: bool = True) -> str:
+    """Why there is no interval. `alike`: what may be the cause where a measure has no bounds; is that `sure`?"""
     if clusters < FEWEST_CLUSTERS:
         return f"no interval: only {count(clusters, 'independent cluster')}"
-    return "no interval: too many answers are missing, or too much hangs on too few clusters"
+    if alike and sure:
+        return f"no interval: {alike}, and the measure has no bounds"
+    several = "too many answers are missing, or too much hangs on too few clusters"
+    return f"no interval: {several}" + (f", or {alike} and the measure has no bounds" if alike else "")

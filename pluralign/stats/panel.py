@@ -51,7 +51,8 @@ def panels(table: Table, audit: str, measure: str, meaning: Measure) -> Iterator
     where = f'audit "{audit}", measure "{measure}"'
     _check_values(view, meaning.bounds, where)
     codes, first = np.unique(view.slice.codes, return_index=True)
-    for code in codes[np.argsort(first)].tolist():
+    order: list[int] = codes[np.argsort(first)].tolist()
+    for code in order:
         yield _panel(view.take(np.flatnonzero(view.slice.codes == code)), view.slice.words[code], where)
 
 

@@ -90,7 +90,9 @@ class Table:
     def groups(self, audit: str) -> list[tuple[str, str]]:
         """Every slice and group that an audit has readings of, sorted."""
         rows = self.audit.equals(audit)
-        pairs = set(zip(self.slice.codes[rows].tolist(), self.group.codes[rows].tolist(), strict=True))
+        slices: list[int] = self.slice.codes[rows].tolist()
+        groups: list[int] = self.group.codes[rows].tolist()
+        pairs = set(zip(slices, groups, strict=True))
         return sorted((self.slice.words[slice], self.group.words[group]) for slice, group in pairs)
 
 

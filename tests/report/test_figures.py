@@ -224,7 +224,13 @@ def test_ladders_run_from_every_bottom_to_every_top() -> None:
     found = ladders(STAGES)
     assert [ladder.rungs for ladder in found] == [("base", "sft", "dpo"), ("base", "sft", "reward"), ("other",)]
     assert [ladder.joined for ladder in found] == [True, True, False]
-    assert whole_ways(found) == (("base", "dpo"), ("base", "reward"))
+
+
+def test_whole_ways_are_those_that_are_compared() -> None:
+    steps = (("base", "sft"), ("sft", "dpo"))
+    assert whole_ways(STAGES, (*steps, ("base", "reward"), ("base", "dpo"))) == (("base", "dpo"), ("base", "reward"))
+    assert whole_ways(STAGES, (*steps, ("base", "dpo"))) == (("base", "dpo"),)
+    assert whole_ways(STAGES[:3], steps) == (("base", "sft"),)
 
 
 def test_an_ensemble_stands_on_all_its_parents() -> None:

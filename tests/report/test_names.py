@@ -20,6 +20,7 @@ from pluralign.report.names import display
         ("language", "all", "", "everyone"),
         ("country", "DEU", "DE", "DEU"),
         ("values", "de", "de", "de"),
+        ("country", "united_states", "US", "united states"),
         ("language", "not a tag", "not a tag", "not a tag"),
         ("dialect", "en_aq", "en-AQ", "en_aq"),
     ],

@@ -255,6 +255,39 @@ def test_incomparable_levels_are_said_at_the_top_and_at_the_audit(sandbox_page: 
     assert "(compare along a line, not between lines)" in text
 
 
+def test_without_a_reference_group_the_page_speaks_of_no_gap(sandbox_findings: Findings) -> None:
+    unknown = dict.fromkeys(("relative_gain", "relative_low", "relative_high", "relative_p"), nan)
+    alone = [
+        replace(row, relative_to="", **unknown) if row.audit == "dialects" else row for row in sandbox_findings.changes
+    ]
+    text = Page(document(replace(sandbox_findings, changes=tuple(alone)), HEADLINE)).text()
+    assert "because the groups answered different questions; compare a group's own change only." in text
+    assert "Compare a group's own change only." in text
+    assert "only the change of a gap speaks" not in text
+    assert "Read the change of the gap first" not in text
+
+
+def test_at_a_glance_are_only_ways_that_were_compared(sandbox_findings: Findings) -> None:
+    way = ("base", "reward")
+    fewer = replace(
+        sandbox_findings,
+        transitions=tuple(one for one in sandbox_findings.transitions if one != way),
+        changes=tuple(row for row in sandbox_findings.changes if (row.from_stage, row.to_stage) != way),
+        summaries=tuple(row for row in sandbox_findings.summaries if (row.from_stage, row.to_stage) != way),
+    )
+    glance = document(fewer, HEADLINE).split('id="glance"')[1].split("</section>")[0]
+    assert "base → dpo" in glance
+    assert "base → reward" not in glance
+    assert "not audited" not in glance
+
+
+def test_at_a_glance_says_where_slices_overlap(sandbox_findings: Findings) -> None:
+    said = "who answers in several slices counts in each"
+    assert said not in document(sandbox_findings, HEADLINE)
+    twice = (*sandbox_findings.changes, *(replace(row, slice="age") for row in sandbox_findings.changes))
+    assert said in document(replace(sandbox_findings, changes=twice), HEADLINE)
+
+
 def test_every_notice_and_sentence_stands(recorded_findings: Findings, recorded_page: Page) -> None:
     text = recorded_page.text()
     assert all(notice in text for notice in recorded_findings.notices)

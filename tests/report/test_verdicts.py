@@ -78,7 +78,8 @@ MIXED = (
 def test_the_sentence_of_a_mixed_transition() -> None:
     assert said(MIXED).sentence == (
         "From base to dpo, reading accuracy: 3 of 6 groups gained (most: German, +6.2 points), "
-        "Swahili lost 3.1 points; 2 cannot be known yet (a change of 4.0 points would most likely have been seen)."
+        "Swahili lost 3.1 points; 2 cannot be known yet (a change of 4.0 points would most likely have been seen, "
+        "before allowing for 6 groups)."
     )
 
 
@@ -99,7 +100,7 @@ def test_counts_leave_everyone_out_and_the_worst_group_is_the_lowest() -> None:
          "or lost (too few answers, or too alike, to see any change)."),
         ([change("de", 0.0, "inconclusive"), change("fi", 0.0, "inconclusive", minimum_detectable=0.071)],
          "it cannot be known yet which of the 2 groups gained or lost (changes of 4.0 to 7.1 points would most likely "
-         "have been seen)."),
+         "have been seen, before allowing for 2 groups)."),
         ([change("de", 0.05, "gain"), change("fi", 0.0, "inconclusive", minimum_detectable=1.4)],
          "Finnish cannot be known yet (too few answers, or too alike, to see any change)."),
         ([change("de", 0.0, "equivalent"), change("fi", 0.0, "equivalent")],
@@ -211,6 +212,50 @@ def test_the_headline_goes_by_the_first_measure_that_is_judged() -> None:
     assert "reading accuracy: of 6 groups" in sentence
     assert "f1" not in sentence
     assert "answered" not in sentence
+
+
+def test_the_headline_looks_for_losses_in_every_judged_measure() -> None:
+    measures = {"accuracy": Measure("share"), "f1": Measure("share"), "said": Measure("share", better="neither")}
+    rows = [
+        change("de", 0.06, "gain"),
+        change("de", 0.01, "inconclusive", measure="f1"),
+        change("fi", -0.04, "loss", measure="f1"),
+        change("ko", -0.4, "inconclusive", measure="said"),
+    ]
+    sentence = headline(found(rows, audits=(audit(**measures),)))
+    assert sentence.endswith("accuracy: of 1 groups 1 gained; hardest hit: Finnish (−4.0 points in reading f1).")
+    unsure = headline(found([rows[0], rows[1], rows[3]], audits=(audit(**measures),)))
+    assert unsure.endswith("no loss of any group is sure.")
+
+
+SLICED = (
+    *(change(group, 0.05, "gain", slice="rater", code="") for group in ("one", "two")),
+    change("three", -0.01, "inconclusive", slice="rater", code=""),
+    *(change(group, 0.04, "gain") for group in ("de", "fi", "ko")),
+    change("sw", -0.06, "loss"),
+)
+"""The same pairs by rater and by language."""
+
+
+def test_the_headline_counts_the_first_slice_and_names_it() -> None:
+    assert headline(found(SLICED)) == (
+        "From base to dpo: reading accuracy by rater: of 3 groups 2 gained and 1 not known yet; "
+        "hardest hit: Swahili (−6.0 points in reading accuracy)."
+    )
+
+
+def test_a_sentence_goes_slice_by_slice() -> None:
+    summary = said(SLICED)
+    assert summary.sentence == (
+        "From base to dpo, reading accuracy by rater: 2 of 3 groups gained (most: one, +5.0 points); three cannot be "
+        "known yet (a change of 4.0 points would most likely have been seen, before allowing for 7 groups). "
+        "By language: 3 of 4 groups gained (most: German, +4.0 points), Swahili lost 6.0 points."
+    )
+    assert (summary.gain, summary.loss, summary.inconclusive) == (5, 1, 1)
+
+
+def test_of_one_group_nothing_is_allowed_for() -> None:
+    assert "allowing" not in said([change("de", 0.0, "inconclusive")]).sentence
 
 
 def test_several_ladders_are_counted_together() -> None:
