@@ -8,7 +8,8 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 from pluralign import plugins
 from pluralign.errors import InputError, unknown
@@ -29,6 +30,7 @@ from pluralign.runfile.parts import (
 )
 from pluralign.runfile.settings import fill, override
 
+T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -104,22 +106,21 @@ def _check_name(name: object, place: str) -> str:
     return name
 
 
+def _headed(kind: type[T], part: Table, module: ModuleType, place: str) -> tuple[T, Any]:
+    """A section's header and the options of the plug-in that it uses."""
+    head, options = plugins.split(part, (kind, plugins.options_of(module)), place)
+    return plugins.build(kind, head, place), plugins.build(plugins.options_of(module), options, place)
+
+
 def _data(name: str, part: Table, path: Path) -> DataPart:
     place = f'{path.name}: data "{_check_name(name, path.name)}"'
     module = plugins.load("sources", str(part.get("uses", "pairs")), beside=path.parent, place=place)
-    head, options = plugins.split(part, (DataHeader, plugins.options_of(module)), place)
-    header = plugins.build(DataHeader, head, place)
+    header, options = _headed(DataHeader, part, module, place)
     if not 0 <= header.held_out < 1:
         raise InputError(f"{place}: held_out = {header.held_out}: must be at least 0 and below 1")
     if header.size is not None and header.size < 1:
         raise InputError(f"{place}: size = {header.size}: must be at least 1")
-    return DataPart(
-        name=name,
-        place=place,
-        header=header,
-        module=module,
-        options=plugins.build(plugins.options_of(module), options, place),
-    )
+    return DataPart(name=name, place=place, header=header, module=module, options=options)
 
 
 def _stage(part: Table, path: Path) -> StagePart:
@@ -170,17 +171,10 @@ def _audit(part: Table, path: Path) -> AuditPart:
     name = _check_name(part.get("name", Path(uses).stem), f"{path.name}: [[audit]]")
     place = f'{path.name}: audit "{name}"'
     module = plugins.load("audits", uses, beside=path.parent, place=place)
-    head, options = plugins.split(part, (AuditHeader, plugins.options_of(module)), place)
-    header = plugins.build(AuditHeader, head, place)
+    header, options = _headed(AuditHeader, part, module, place)
     if header.limit is not None and header.limit < 1:
         raise InputError(f"{place}: limit = {header.limit}: must be at least 1")
-    return AuditPart(
-        name=name,
-        place=place,
-        header=header,
-        module=module,
-        options=plugins.build(plugins.options_of(module), options, place),
-    )
+    return AuditPart(name=name, place=place, header=header, module=module, options=options)
 
 
 def _recorded(part: Any, path: Path) -> RecordedPart:
@@ -188,13 +182,8 @@ def _recorded(part: Any, path: Path) -> RecordedPart:
     if not isinstance(part, dict) or not isinstance(part.get("uses"), str):
         raise InputError(f'{place}: option "uses" is missing: the adapter, a Python file beside the run file')
     module = plugins.load_file(plugins.find(part["uses"], path.parent), "adapter", place=place)
-    head, options = plugins.split(part, (RecordedHeader, plugins.options_of(module)), place)
-    return RecordedPart(
-        place=place,
-        header=plugins.build(RecordedHeader, head, place),
-        module=module,
-        options=plugins.build(plugins.options_of(module), options, place),
-    )
+    header, options = _headed(RecordedHeader, part, module, place)
+    return RecordedPart(place=place, header=header, module=module, options=options)
 
 
 def _refuse_twice(names: Sequence[str], file: str) -> None:
