@@ -1,0 +1,92 @@
+"""Models of the hub are checked once they are here; what is fetched is no more than what is needed."""
+
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub.utils import filter_repo_objects
+
+from pluralign.data.hub import resolve
+from pluralign.errors import InputError
+
+CONFIG = '{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}'
+WHOLE = {"config.json": CONFIG, "tokenizer.json": "{}", "model.safetensors": "x"}
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that holds one repository of the given files."""
+
+    def holding(files: dict[str, str]) -> Path:
+        folder = tmp_path / "c0ffee"
+
+        def fetch(name: str, *, revision: str | None, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
+            wanted = filter_repo_objects(files, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)
+            for file in wanted:
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_text(files[file])
+            return str(folder)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        return folder
+
+    return holding
+
+
+def there(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def get(name: str = "lab/model"):
+    return resolve(name, beside=Path(), place="run.toml: base")
+
+
+def test_old_weights_and_folders_stay_on_the_hub(hub):
+    folder = hub(WHOLE | {"pytorch_model.bin": "x", "onnx/config.json": "{}", "original/model.safetensors": "x"})
+    assert get().folder == folder
+    assert there(folder) == set(WHOLE)
+
+
+def test_old_weights_come_where_there_are_no_others(hub):
+    files = {name: text for name, text in WHOLE.items() if name != "model.safetensors"} | {"pytorch_model.bin": "x"}
+    folder = hub(files | {"training_args.bin": "x", "original/model.safetensors": "x"})
+    get()
+    assert there(folder) == set(files)
+
+
+@pytest.mark.parametrize("absent", WHOLE)
+def test_a_snapshot_that_is_no_model_is_refused(hub, absent):
+    hub({"README.json": "{}"} | {name: text for name, text in WHOLE.items() if name != absent})
+    with pytest.raises(InputError, match=r"run\.toml: base: model .*holds no"):
+        get()
+
+
+def test_a_model_that_cannot_be_had_is_named_in_one_line(monkeypatch):
+    def fail(*_, **__):
+        raise OSError("No such repository.\nTry again")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(InputError) as refusal:
+        get()
+    assert str(refusal.value) == (
+        'run.toml: base: model "lab/model" is no folder here and cannot be had from the hub: No such repository'
+    )
+
+
+def test_a_bare_word_is_told_how_hub_ids_are_written():
+    with pytest.raises(InputError, match=r'base: model "nowhere": .* owner/name \(gpt2 is openai-community/gpt2\)'):
+        get("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "has"),
+    [
+        ("chat_template.jinja", "{{ messages }}", True),
+        ("tokenizer_config.json", '{"chat_template": "{{ messages }}"}', True),
+        ("tokenizer_config.json", '{"chat_template": null}', False),
+        ("generation_config.json", "{}", False),
+    ],
+)
+def test_a_chat_template_is_found_where_tokenizers_keep_it(hub, file, text, has):
+    hub(WHOLE | {file: text})
+    assert get().has_chat_template is has
