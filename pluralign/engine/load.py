@@ -12,12 +12,15 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from pluralign.data.models import CLASSIFIER
+from pluralign.engine.device import pick_device
 from pluralign.engine.quiet import quiet
-from pluralign.errors import InputError
+from pluralign.errors import InputError, RunError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
@@ -32,6 +35,8 @@ def load_causal(
 
     Raises: InputError where it is no causal language model, lacks weights, or cannot be reached.
     """
+    if is_classifier(model, revision=revision):
+        raise InputError(f'model "{model}" is a classifier or reward model, and no causal language model')
     return _load(AutoModelForCausalLM, model, revision=revision, dtype=dtype, device=device)
 
 
@@ -72,42 +77,55 @@ def make_reward_model(
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Leave weights (safetensors), configuration and tokenizer in `folder`, as `from_pretrained` reads them."""
-    with quiet():
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    """Leave weights (safetensors), configuration and tokenizer in `folder`, as `from_pretrained` reads them.
 
-
-def is_reward_model(model: str | Path) -> bool:
-    """Whether the checkpoint is a sequence classifier, by its own account.
-
-    Raises: InputError where it cannot be reached or is no model.
+    Raises: RunError where the folder cannot hold them, such as on a full disk.
     """
     try:
         with quiet():
-            config = AutoConfig.from_pretrained(model)
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    except Exception as error:  # the tokenizers library raises nothing more precise
+        raise RunError(f"{folder}: the model cannot be saved ({_first_line(error)}); is the disk full?") from error
+
+
+def is_classifier(model: str | Path, *, revision: str | None = None) -> bool:
+    """Whether the checkpoint is a sequence classifier, as reward models are, by its own account.
+
+    Raises: InputError where it cannot be reached or is no model.
+    """
+    config = _read_config(model, revision)
+    return any(name.endswith(CLASSIFIER) for name in config.architectures or ())
+
+
+def read_outline(model: str | Path) -> tuple[PreTrainedTokenizerBase, int | None]:
+    """A model's tokenizer and how many tokens it can take at once, without its weights.
+
+    Raises: InputError where they cannot be loaded.
+    """
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f'model "{model}" cannot be loaded: {_first_line(error)}') from error
-    return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+    return tokenizer, _limit(_read_config(model, None))
 
 
 def max_tokens(model: PreTrainedModel) -> int | None:
     """Tokens that the model can take at once; None where its configuration sets no bound."""
-    config = model.config.get_text_config()
-    return getattr(config, "max_position_embeddings", None)
+    return _limit(model.config)
 
 
-def pick_device(device: str | None) -> torch.device:
-    """The named device, or the GPU where there is one, or the CPU.
+def _limit(config: PreTrainedConfig) -> int | None:
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
-    Raises: InputError for a device that does not exist here.
-    """
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+def _read_config(model: str | Path, revision: str | None) -> PreTrainedConfig:
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f'device "{device}" is not available here ({_first_line(error)})') from error
+        with quiet():
+            return AutoConfig.from_pretrained(model, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f'model "{model}" cannot be loaded: {_first_line(error)}') from error
 
 
 def _load(

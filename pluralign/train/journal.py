@@ -4,13 +4,15 @@ Names of losses and metrics are TRL's. `group_losses` says what each group's pre
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from torch import Tensor
 
+from pluralign.errors import RunError
 from pluralign.train.examples import Example
 
 
@@ -29,9 +31,24 @@ class Journal:
         self._file.close()
 
     def write(self, event: str, **record: Any) -> None:
-        """Add a line; `event` is "start", "step" or "held_out"."""
+        """Add a line; `event` is "start", "step" or "held_out".
+
+        Raises: RunError for a number that is not finite, by its step and name.
+        """
+        for name, value in _numbers(record):
+            if not math.isfinite(value):
+                step = f"step {record['step']}, " if "step" in record else ""
+                raise RunError(f"{step}{event}: {name} is {value}; a lower learning_rate may help")
         self._file.write(json.dumps({"event": event, **record}, ensure_ascii=False, allow_nan=False) + "\n")
         self._file.flush()
+
+
+def _numbers(record: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{within}{name}, ")
+        elif isinstance(value, float):
+            yield within + name, value
 
 
 def mean(values: Tensor, masses: Tensor) -> float:

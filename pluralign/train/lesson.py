@@ -1,6 +1,6 @@
 """What a stage learns from and is judged by: rendered once, with the reference's log-probabilities where asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +9,6 @@ import torch
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.engine.load import max_tokens
 from pluralign.engine.logprobs import logprobs
 from pluralign.errors import InputError
 from pluralign.train.examples import Example, Fitting, Renderer
@@ -31,17 +30,16 @@ class Lesson:
         return tuple(sorted({example.group for example in self.train}))
 
 
-def render_lesson(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Lesson:
-    """Render the job's preferences for `model`.
+def render_lesson(job: Job, tokenizer: PreTrainedTokenizerBase, limits: Sequence[int | None]) -> Lesson:
+    """Render the job's preferences; `limits`: tokens that each model which will read them takes, None without bound.
 
     Raises: InputError where none fits.
     """
-    limit = max_tokens(model)
     renderer = Renderer(
         completions=job.method.completions,
         tokenizer=tokenizer,
         template=job.template,
-        max_length=min(job.training.max_length, limit) if limit else job.training.max_length,
+        max_length=min([job.training.max_length, *(limit for limit in limits if limit is not None)]),
     )
     train, fitting = renderer.render(job.preferences)
     held_out, held_out_fitting = renderer.render(job.held_out)

@@ -15,7 +15,16 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.data.models import check_model
-from pluralign.engine.load import is_reward_model, load_causal, load_reward, make_reward_model, pick_device, save
+from pluralign.engine.device import pick_device
+from pluralign.engine.load import (
+    is_classifier,
+    load_causal,
+    load_reward,
+    make_reward_model,
+    max_tokens,
+    read_outline,
+    save,
+)
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.reward_head import rewards
 from pluralign.errors import InputError, RunError
@@ -45,8 +54,25 @@ def train(job: Job) -> None:
     """Train a stage and leave its weights, tokenizer and `log.jsonl` in `job.out`, which transformers can load.
 
     Raises: InputError where the parent or the reference is no model, or no preference fits; RunError where a loss or a
-    gradient is not finite.
+    gradient is not finite, or the memory or the disk is too small.
     """
+    try:
+        _train(job)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        budget = job.training.token_budget
+        raise RunError(f"{_method(job)}: the memory is too small; lower token_budget (now {budget})") from error
+    except OSError as error:
+        raise RunError(f"{_method(job)}: {job.out} cannot be written ({error.strerror or error})") from error
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; PyTorch says so of a CPU's in the text alone."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def _train(job: Job) -> None:
     device = pick_device(job.device)
     bf16 = use_bf16(job.training.bf16, device)
     lesson, model, tokenizer = _prepare(job, device, bf16)
@@ -76,7 +102,10 @@ def train(job: Job) -> None:
 
 
 def _prepare(job: Job, device: torch.device, bf16: bool) -> tuple[Lesson, PreTrainedModel, PreTrainedTokenizerBase]:
-    """Render the lesson, with the reference's log-probabilities, and load the parent; one model in memory at a time."""
+    """Render the lesson, with the reference's log-probabilities, and load the parent; one model in memory at a time.
+
+    A reference scores what the parent's tokenizer and template make of the preferences.
+    """
     check_model(str(job.parent))
     settings: dict[str, Any] = {
         "token_budget": job.training.token_budget,
@@ -84,23 +113,24 @@ def _prepare(job: Job, device: torch.device, bf16: bool) -> tuple[Lesson, PreTra
     }
     if not job.method.NEEDS_REFERENCE or job.reference is None or str(job.reference) == str(job.parent):
         model, tokenizer = _load_parent(job)
-        lesson = render_lesson(job, model, tokenizer)
+        lesson = render_lesson(job, tokenizer, [max_tokens(model)])
         return add_reference(lesson, model, **settings) if job.method.NEEDS_REFERENCE else lesson, model, tokenizer
     check_model(str(job.reference))
+    tokenizer, limit = read_outline(job.parent)
     reference, its_tokenizer = load_causal(job.reference, dtype="float32", device=job.device)
-    lesson = add_reference(render_lesson(job, reference, its_tokenizer), reference, **settings)
+    if tokenizer.get_vocab() != its_tokenizer.get_vocab():
+        raise InputError(f'reference "{job.reference}" has another vocabulary than "{job.parent}"')
+    lesson = add_reference(render_lesson(job, tokenizer, [limit, max_tokens(reference)]), reference, **settings)
     del reference
     gc.collect()
     model, tokenizer = _load_parent(job)
-    if tokenizer.get_vocab() != its_tokenizer.get_vocab():
-        raise InputError(f'reference "{job.reference}" has another vocabulary than "{job.parent}"')
     return lesson, model, tokenizer
 
 
 def _load_parent(job: Job) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if job.method.KIND != "reward":
         return load_causal(job.parent, dtype="float32", device=job.device)
-    if is_reward_model(job.parent):
+    if is_classifier(job.parent):
         return load_reward(job.parent, dtype="float32", device=job.device)
     return make_reward_model(job.parent, seed=job.seed, device=job.device)
 

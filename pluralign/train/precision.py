@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 
+from pluralign.engine.device import pick_device
 from pluralign.errors import InputError
 
 
@@ -22,6 +23,15 @@ def use_bf16(wish: bool | Literal["auto"], device: torch.device) -> bool:
 def autocast(device: torch.device, bf16: bool) -> torch.autocast:
     """The context in which forward passes run."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def hardware(wish: bool | Literal["auto"]) -> str:
+    """What a training would compute on and in here, such as "cpu float32": results differ between them.
+
+    Raises: InputError as `use_bf16`.
+    """
+    device = pick_device(None)
+    return f"{device.type} {'bfloat16' if use_bf16(wish, device) else 'float32'}"
 
 
 def _native(device: torch.device) -> bool:

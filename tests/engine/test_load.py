@@ -2,9 +2,11 @@ import os
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from pluralign.engine.load import load_causal, make_reward_model, max_tokens, pick_device
-from pluralign.errors import InputError
+from pluralign.engine.device import pick_device
+from pluralign.engine.load import load_causal, make_reward_model, max_tokens, save
+from pluralign.errors import InputError, RunError
 
 
 def test_a_folder_loads_in_float32_for_evaluation_and_in_silence(tiny, tmp_path, capfd):
@@ -40,7 +42,7 @@ def test_a_classifier_is_no_causal_model(tiny, tmp_path):
     model, tokenizer = make_reward_model(tiny.save_model(tmp_path / "base", "gpt_neox"), seed=0)
     model.save_pretrained(tmp_path / "reward")
     tokenizer.save_pretrained(tmp_path / "reward")
-    assert "lacks 1 of the weights" in refusal(load_causal, tmp_path / "reward")
+    assert "no causal language model" in refusal(load_causal, tmp_path / "reward")
 
 
 @pytest.mark.skipif("HF_HUB_OFFLINE" in os.environ, reason="the hub is switched off already")
@@ -52,3 +54,21 @@ def test_a_hub_id_that_cannot_be_reached(monkeypatch):
 def test_settings_that_do_not_exist_are_refused(tiny, tmp_path):
     assert '"float8"' in refusal(load_causal, tiny.save_model(tmp_path, "llama"), dtype="float8")
     assert '"gpu7"' in refusal(pick_device, "gpu7")
+
+
+def test_a_classifier_whose_head_is_tied_to_its_embeddings_is_no_causal_model(tiny, tmp_path):
+    base = tiny.save_model(tmp_path / "base", "gpt2")
+    save(*make_reward_model(base, seed=0), tmp_path / "reward")
+    assert "no causal language model" in refusal(load_causal, tmp_path / "reward")
+
+
+@pytest.mark.parametrize("part", ["model", "tokenizer"])
+def test_what_cannot_be_saved_names_the_folder(tiny, tmp_path, monkeypatch, part):
+    model, tokenizer = load_causal(tiny.save_model(tmp_path / "base", "llama"), device="cpu")
+
+    def fail(*_, **__):
+        raise SafetensorError("No space left on device") if part == "model" else Exception("No space left on device")
+
+    monkeypatch.setattr(type({"model": model, "tokenizer": tokenizer}[part]), "save_pretrained", fail)
+    with pytest.raises(RunError, match=r"full: the model cannot be saved \(No space left"):
+        save(model, tokenizer, tmp_path / "full")

@@ -273,3 +273,66 @@ def test_weights_that_are_not_numbers_end_the_training(job):
     broken.NEEDS_LOSSES, broken.weigh = False, lambda state, losses, gradients: (losses.shares * torch.nan, None)
     with pytest.raises(RunError, match=r"step 1 of 12: the weights of the groups"):
         train(replace(job, weighting=broken))
+
+
+def test_a_reference_scores_what_the_parents_template_makes_of_the_preferences(job, tiny, tmp_path):
+    parent = tiny.save_model(tmp_path / "parent", "llama", bos=True, chat=True)
+    twin = tiny.save_model(tmp_path / "twin", "llama", bos=True)
+    one_step = replace(job, parent=parent, template="chat", training=replace(FAST, max_steps=1))
+    train(one_step)
+    train(replace(one_step, reference=twin, out=tmp_path / "by_twin"))
+    for own, by_twin in zip(log(one_step), log(replace(one_step, out=tmp_path / "by_twin")), strict=True):
+        assert own == by_twin
+
+
+def test_the_shorter_of_parent_and_reference_sets_the_limit(job, tiny, tmp_path):
+    for name in ("short", "long"):
+        tiny.save_model(tmp_path / name, "llama", bos=True)
+    settings = tmp_path / "short" / "config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"max_position_embeddings": 16}))
+    for parent, reference in (("short", "long"), ("long", "short")):
+        each = replace(job, parent=tmp_path / parent, reference=tmp_path / reference, out=tmp_path / f"by_{reference}")
+        train(replace(each, training=replace(FAST, max_steps=1)))
+        assert sum(log(each)[0]["truncated"].values()) > 0
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError(), MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you")]
+)
+def test_too_little_memory_names_the_token_budget(job, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pluralign.train.loop.gather_gradients", fail)
+    with pytest.raises(RunError, match=r"dpo: the memory is too small; lower token_budget \(now 8192\)"):
+        train(job)
+
+
+def test_other_failures_of_the_runtime_pass_as_they_are(job, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr("pluralign.train.loop.gather_gradients", fail)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        train(job)
+
+
+def test_a_folder_that_cannot_be_written_is_named(job, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"dpo: .*out cannot be written"):
+        train(replace(job, out=tmp_path / "file" / "out"))
+
+
+@pytest.mark.parametrize("infinite", ["metric", "held-out loss"])
+def test_what_is_not_finite_in_the_log_is_named_by_its_step(job, infinite):
+    def losses(batch, options):
+        found = dpo.losses(batch, options)
+        if infinite == "metric":
+            return replace(found, metrics=found.metrics | {"logps/chosen": batch.scores[:, 0] / 0})
+        return found if batch.scores.requires_grad else replace(found, per_pair=found.per_pair * torch.inf)
+
+    odd = ModuleType("odd")
+    odd.__dict__.update(vars(dpo) | {"losses": losses, "__name__": "odd"})
+    expected = {"metric": "step 1, step: logps/chosen is -inf", "held-out loss": "step 1, held_out: eval_loss is inf"}
+    with pytest.raises(RunError, match=expected[infinite]):
+        train(replace(job, method=odd, training=replace(FAST, max_steps=1)))
