@@ -73,7 +73,11 @@ def _voices(part: DataPart, file: RunFile) -> Voices:
 
 
 def _base(file: RunFile) -> Rung:
-    model = hub.resolve(str(file.general.base), beside=file.beside, place=f"{file.path.name}: base")
+    place = f"{file.path.name}: base"
+    model = hub.resolve(str(file.general.base), beside=file.beside, place=place)
+    if model.is_reward:
+        raise InputError(f'{place}: "{file.general.base}" is a reward model; a base must be one that writes')
+    _check_template(model, file, place)
     return Rung(stage=Stage(name=BASE, kind="base", key=model.fingerprint), model=model.folder)
 
 
@@ -88,11 +92,18 @@ def _rungs(file: RunFile, base: Rung, voices: dict[str, Voices], folder: Path) -
 
 def _existing(part: StagePart, file: RunFile) -> Rung:
     model = hub.resolve(str(part.header.model), beside=file.beside, place=part.place)
+    _check_template(model, file, part.place)
+    kind = "reward" if model.is_reward else "model"
     return Rung(
-        stage=Stage(name=part.name, kind="model", parents=(part.parent,), key=model.fingerprint),
+        stage=Stage(name=part.name, kind=kind, parents=(part.parent,), key=model.fingerprint),
         part=part,
         model=model.folder,
     )
+
+
+def _check_template(model: hub.Model, file: RunFile, place: str) -> None:
+    if file.general.template == "chat" and not model.has_chat_template:
+        raise InputError(f'{place}: template = "chat", but the model has no chat template ({model.folder})')
 
 
 def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dict[str, Voices], folder: Path) -> Rung:
@@ -101,14 +112,14 @@ def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dic
     parent = rungs[part.parent]
     if parent.stage.kind == "reward" and part.module.KIND != "reward":
         raise InputError(f'{part.place}: from: "{part.parent}" is a reward model; start from the model it came from')
-    needs = bool(part.module.NEEDS_REFERENCE)
-    reference = (part.header.reference or part.parent) if needs else None
+    reference = _reference_stage(part, rungs)
     made_of = {
         "engine": engine.VERSION,
         "method": f"{part.header.method} {plugins.version(part.module)}",
         "weighting": f"{part.header.weighting} {plugins.version(part.weigh)}",
         "options": plugins.plain(part.options),
-        "training": plugins.plain(part.training),
+        "training": _training(part),
+        "hardware": _hardware(part),
         "template": file.general.template,
         "seed": file.general.seed,
         "from": parent.stage.key,
@@ -126,6 +137,34 @@ def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dic
         key=entry.key,
     )
     return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder))
+
+
+def _reference_stage(part: StagePart, rungs: dict[str, Rung]) -> str | None:
+    """The stage that a method measures its distance from; None where it needs none."""
+    if part.module is None or not part.module.NEEDS_REFERENCE:
+        return None
+    reference = part.header.reference or part.parent
+    if rungs[reference].stage.kind == "reward":
+        raise InputError(
+            f'{part.place}: reference: "{reference}" is a reward model; a reference must be a model that writes'
+        )
+    return reference
+
+
+def _training(part: StagePart) -> dict[str, Any]:
+    """The training options that results depend on."""
+    return {name: value for name, value in plugins.plain(part.training).items() if name != "token_budget"}
+
+
+def _hardware(part: StagePart) -> str:
+    from pluralign.train.precision import hardware
+
+    if part.training is None:
+        raise ValueError(f"{part.place} is not trained")
+    try:
+        return hardware(part.training.bf16)
+    except InputError as error:
+        raise InputError(f"{part.place}: {error}") from error
 
 
 def _recorded_rungs(part: RecordedPart) -> tuple[list[Rung], list[list[str]], list[str]]:
