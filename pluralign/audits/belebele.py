@@ -5,7 +5,6 @@ Rows are Belebele's: `link`, `question_number`, `flores_passage`, `question`, `m
 Source: Bandarkar et al. 2024, arXiv:2308.16884.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +17,7 @@ from pluralign.records.measure import Measure
 from pluralign.records.reading import Reading
 from pluralign.records.reply import Reply, reply_to
 from pluralign.records.row import Row, require, text
-from pluralign.scorers.choice import credit
+from pluralign.scorers.choice import credit, preferences
 
 VERSION = 1
 DESCRIPTION = (
@@ -67,9 +66,8 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
 
 def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Reading]:
     """Was the right answer preferred, by log-probability per token or by reward?"""
-    reply = reply_to(replies, 0)
-    value = math.nan if reply is None else credit(reply.preferences(), item.gold["right"])
-    yield Reading(measure="accuracy", value=value)
+    preferred = preferences(reply_to(replies, 0), len(ANSWERS))
+    yield Reading(measure="accuracy", value=credit(preferred, item.gold["right"]))
 
 
 def code(slice: str, group: str) -> str:

@@ -7,6 +7,7 @@ Source: Eisenstein et al. 2023 (MD3), arXiv:2305.11355; Ryan et al. 2024, arXiv:
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from pluralign.records.measure import Measure
 from pluralign.records.reading import Reading
 from pluralign.records.reply import Reply, reply_to
 from pluralign.records.row import Row, require, text, texts
-from pluralign.scorers.choice import credit
+from pluralign.scorers.choice import credit, preferences
 
 VERSION = 1
 DESCRIPTION = (
@@ -50,7 +51,8 @@ class Options:
 def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """One item a row, with two asks: 0 writes the word freely, 1 chooses among the answer (first) and distractors.
 
-    Raises `InputError` with the row's number where a column is missing or unfit, or the transcript says the answer.
+    Raises `InputError` with the row's number where a column is missing or unfit, or the transcript says the answer
+    as a word of its own.
     """
     for number, row in enumerate(rows, start=1):
         require(row, number, COLUMNS)
@@ -58,7 +60,7 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
         distractors = texts(row, "distractors", number)
         if len(distractors) != DISTRACTORS:
             raise InputError(f"row {number}: {len(distractors)} distractors; the game has {DISTRACTORS}")
-        if answer.lower() in transcript.lower():
+        if _says(transcript, answer):
             raise InputError(
                 f'row {number}: the transcript says the answer "{answer}"; cut it before the first line that does'
             )
@@ -73,20 +75,26 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
         )
 
 
+def _says(transcript: str, answer: str) -> bool:
+    """Whether the transcript says the answer as a word of its own: "pen" is not said in "happening"."""
+    return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", transcript, re.IGNORECASE) is not None
+
+
 def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Reading]:
-    """Did the model name the word, name any of the six, and prefer the word to the five others?"""
+    """Did the model name the word, name any of the six, and prefer the word to the five others?
+
+    A word is named where what was written contains it, be it within another word: the authors' rule.
+    """
     written, chosen = reply_to(replies, 0), reply_to(replies, 1)
-    accuracy = answered = forced_choice = math.nan
+    accuracy = answered = math.nan
     if written is not None and written.text is not None:
         said = written.text.lower()
         right = item.gold["answer"].lower() in said
         wrong = any(word.lower() in said for word in item.gold["distractors"])
         accuracy, answered = float(right and not wrong), float(right or wrong)
-    if chosen is not None:
-        forced_choice = credit(chosen.preferences(), 0)
     yield Reading(measure="accuracy", value=accuracy)
     yield Reading(measure="answered", value=answered)
-    yield Reading(measure="forced_choice", value=forced_choice)
+    yield Reading(measure="forced_choice", value=credit(preferences(chosen, 1 + DISTRACTORS), 0))
 
 
 def code(slice: str, group: str) -> str:

@@ -76,7 +76,7 @@ def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Rea
     margin = math.nan
     if reply is not None:
         values = reply.rewards if reply.rewards is not None else reply.logprobs
-        if values is not None:
+        if values is not None and len(values) == 2:
             margin = values[0] - values[1]
     yield Reading(measure="accuracy", value=_agreement(margin))
     yield Reading(measure="margin", value=margin)

@@ -53,11 +53,14 @@ class _Lines(list[str]):
 def write_readings(table: Table, path: Path) -> None:
     """Every reading as Parquet, text columns dictionary-encoded; `step` is null where a stage has none."""
     beside = path.with_name(f".{path.name}.writing")
-    with beside.open("wb") as file:
-        parquet.write_table(_arrow_table(table), file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    try:
+        with beside.open("wb") as file:
+            parquet.write_table(_arrow_table(table), file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

@@ -101,6 +101,17 @@ def test_an_item_without_replies_reads_as_missing(audit: ModuleType, rows: list[
 
 
 @every_audit
+@pytest.mark.parametrize("count", [0, 1, 7])
+@pytest.mark.parametrize("kind", ["logprobs", "rewards"])
+def test_a_reply_of_another_length_reads_as_missing(
+    audit: ModuleType, rows: list[dict[str, Any]], kind: str, count: int
+) -> None:
+    for item in items_of(audit, rows):
+        odd = [Reply(item=item.id, ask=number, **{kind: (0.0,) * count}) for number in range(len(item.asks))]
+        assert all(math.isnan(reading.value) for reading in audit.read(item, odd, audit.Options()))
+
+
+@every_audit
 def test_a_missing_column_is_refused_by_row_and_name(audit: ModuleType, rows: list[dict[str, Any]]) -> None:
     for column in audit.COLUMNS:
         torn = [rows[0], {name: value for name, value in rows[1].items() if name != column}]

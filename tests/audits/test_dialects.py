@@ -88,7 +88,7 @@ def test_what_is_said_after_an_empty_transcript_is_still_an_item() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"transcript": "Speaker1: a bicycle?"}, 'row 1: the transcript says the answer "Cycle"; cut it'),
+        ({"transcript": "Speaker1: a CYCLE?"}, 'row 1: the transcript says the answer "Cycle"; cut it'),
         ({"distractors": ["Pedal"]}, "row 1: 1 distractors; the game has 5"),
         ({"distractors": "['Pedal', "}, 'row 1: column "distractors"'),
         ({"answer": ""}, 'row 1: column "answer"'),
@@ -98,6 +98,11 @@ def test_what_is_said_after_an_empty_transcript_is_still_an_item() -> None:
 def test_unfit_rows_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         item(**changes)
+
+
+def test_a_word_within_another_word_is_not_the_answer_said() -> None:
+    assert item(answer="Pen", transcript="what is happening with the pencil")
+    assert item(transcript="Speaker1: a bicycle?")
 
 
 def test_codes_of_dialects() -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import astuple, fields
+from dataclasses import astuple
 from math import isnan, nan
 from pathlib import Path
 
@@ -13,12 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pluralign.records.estimate import Change, Estimate, Summary
+from pluralign.records.estimate import Estimate, Summary
 from pluralign.records.findings import Findings
 from pluralign.report import tables
-from pluralign.stats.table import COLUMNS, TableBuilder
+from pluralign.stats.table import TableBuilder
 
 NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "verdicts.json"]
+COLUMNS_OF = {
+    "readings": "audit measure stage seed step item slice group cluster value",
+    "estimates": "audit measure stage seed step slice group code value low high n clusters missing unit relative_to "
+    "gap gap_low gap_high gap_p",
+    "changes": "audit measure from_stage to_stage seed slice group code gain low high p p_adjusted relative_to "
+    "relative_gain relative_low relative_high relative_p relative_p_adjusted verdict minimum_detectable "
+    "n clusters unit",
+    "verdicts": "audit measure from_stage to_stage gain loss equivalent inconclusive worst_group omnibus_p sentence",
+}
+"""Written out, because renaming one breaks other people's programs."""
+
 FIELDS = {"audit": "reading", "measure": "f1", "slice": "language", "group": "sw", "code": "sw", "unit": "share"}
 
 
@@ -67,13 +78,14 @@ def test_any_group_name_reads_back_equal(tmp_path_factory: pytest.TempPathFactor
     assert row["group"] == group
 
 
-def test_columns_are_the_fields_in_order(tmp_path: Path) -> None:
-    tables.write(findings((an_estimate(),), (a_summary(),)), TableBuilder().build(), tmp_path)
-    for name, kind in (("estimates.csv", Estimate), ("changes.csv", Change)):
-        head = (tmp_path / name).read_text(encoding="utf-8").splitlines()[0]
-        assert head.split(",") == [field.name for field in fields(kind)]
+def test_columns_that_others_rely_on_stand_in_order(tmp_path: Path) -> None:
+    tables.write(findings((an_estimate(),), (a_summary(),)), a_table({}).build(), tmp_path)
+    for name in ("estimates", "changes"):
+        head = (tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0]
+        assert head.split(",") == COLUMNS_OF[name].split()
+    assert parquet.read_table(tmp_path / "readings.parquet").column_names == COLUMNS_OF["readings"].split()
     (row,) = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
-    assert list(row) == [field.name for field in fields(Summary)]
+    assert list(row) == COLUMNS_OF["verdicts"].split()
     assert tuple(row.values()) == astuple(a_summary())
 
 
@@ -93,7 +105,6 @@ def test_readings_are_all_there(tmp_path: Path) -> None:
     builder = a_table({"group": "sw"}, {"group": "de", "step": 40, "seed": 2}, {"group": "sw", "value": nan})
     tables.write_readings(builder.build(), tmp_path / "readings.parquet")
     found = parquet.read_table(tmp_path / "readings.parquet")
-    assert tuple(found.column_names) == COLUMNS
     assert found["group"].to_pylist() == ["sw", "de", "sw"]
     assert found["step"].to_pylist() == [None, 40, None]
     assert found["seed"].to_pylist() == [0, 2, 0]
@@ -132,6 +143,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="disk full"):
         tables.write_readings(a_table({}, {}).build(), path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_million_readings_are_written_in_seconds(tmp_path: Path) -> None:

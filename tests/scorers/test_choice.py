@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluralign.scorers.choice import credit
+from pluralign.records.reply import Reply
+from pluralign.scorers.choice import credit, preferences
 
 values = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=6)
 
@@ -29,6 +30,23 @@ def test_nobody_knows_who_won_where_a_value_is_missing(preferences: list[float],
     place = data.draw(st.integers(0, len(preferences) - 1))
     holed = [*preferences[:place], math.nan, *preferences[place:]]
     assert math.isnan(credit(holed, data.draw(st.integers(0, len(preferences)))))
+
+
+@pytest.mark.parametrize("values", [(), (0.0,), (0.0, -1.0, -2.0)])
+@pytest.mark.parametrize("kind", ["logprobs", "rewards"])
+def test_a_reply_without_a_value_for_every_option_wins_nothing(kind: str, values: tuple[float, ...]) -> None:
+    found = preferences(Reply(item="x", ask=0, **{kind: values}), 2)
+    assert len(found) == 2
+    assert all(math.isnan(credit(found, right)) for right in range(2))
+
+
+def test_preferences_are_rewards_or_log_probabilities_per_token() -> None:
+    logprobs = (-4.0, -3.0)
+    assert preferences(Reply(item="x", ask=0, logprobs=logprobs), 2) == logprobs
+    assert preferences(Reply(item="x", ask=0, logprobs=logprobs, tokens=(4, 1)), 2) == (-1.0, -3.0)
+    assert preferences(Reply(item="x", ask=0, logprobs=logprobs, rewards=(1.0, 2.0)), 2) == (1.0, 2.0)
+    for nothing in (None, Reply(item="x", ask=0), Reply(item="x", ask=0, logprobs=logprobs, tokens=(1,))):
+        assert all(map(math.isnan, preferences(nothing, 2)))
 
 
 def test_two_winners_share_and_losers_get_nothing() -> None:

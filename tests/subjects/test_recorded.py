@@ -49,7 +49,11 @@ def test_items_that_are_known_but_not_asked_are_no_strangers() -> None:
 
 
 def test_two_replies_to_one_ask_are_refused() -> None:
-    twice = [Reply(item="x", ask=0, text="a"), Reply(item="x", ask=1), Reply(item="x", ask=0, text="a")]
+    twice = [
+        Reply(item="x", ask=0, text="a"),
+        Reply(item="x", ask=1, rewards=(0.0, 1.0)),
+        Reply(item="x", ask=0, text="a"),
+    ]
     with pytest.raises(InputError, match='old: two replies to ask 0 of item "x"'):
         list(subject(twice).answer(ITEMS))
 
@@ -58,3 +62,31 @@ def test_two_replies_to_one_ask_are_refused() -> None:
 def test_a_reply_to_an_ask_that_is_not_there_is_refused(ask: int) -> None:
     with pytest.raises(InputError, match=f'a reply to ask {ask} of item "x", which has 2 asks'):
         list(subject([Reply(item="x", ask=ask)]).answer(ITEMS))
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (Reply(item="x", ask=1, logprobs=(0.0,)), "has 1 log-probabilities for 2 options"),
+        (Reply(item="x", ask=1, rewards=(0.0, 1.0, 2.0)), "has 3 rewards for 2 options"),
+        (Reply(item="x", ask=1, logprobs=(0.0, -1.0), tokens=(1,)), "has 1 token counts for 2 options"),
+        (Reply(item="x", ask=1, logprobs=(0.0, -1.0), tokens=(1, 0)), "counts an option of no tokens"),
+        (Reply(item="x", ask=1, text="a"), "holds text, where a value for every option was asked"),
+        (Reply(item="x", ask=1), "holds neither log-probabilities nor rewards"),
+        (Reply(item="x", ask=0), "holds no text"),
+        (Reply(item="x", ask=0, logprobs=(0.0,)), "holds numbers, where text was asked"),
+    ],
+)
+def test_a_reply_that_does_not_hold_what_was_asked_is_refused(reply: Reply, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list(subject([reply]).answer(ITEMS))
+    assert str(caught.value) == f'old: the reply to ask {reply.ask} of item "x" {problem}'
+
+
+def test_missing_values_and_unknown_token_counts_are_fit() -> None:
+    given = [
+        Reply(item="x", ask=0, text=""),
+        Reply(item="x", ask=1, logprobs=(float("nan"), 0.0)),
+        Reply(item="y", ask=1, rewards=(1.0, 0.0)),
+    ]
+    assert list(subject(given).answer(ITEMS)) == given
