@@ -6,6 +6,7 @@ Source: Ryan et al. 2024, arXiv:2402.15018; its recorded outputs.
 import ast
 import csv
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from math import isnan
@@ -22,28 +23,9 @@ from pluralign.subjects.recorded import RecordedSubject
 FILE = Path(__file__).resolve().parents[2] / "examples" / "unintended_impacts.py"
 adapter = plugins.load_file(FILE, "adapter", place="test")
 
-GAMES = {
-    "Llama-2-7b-hf": (0.0370, 0.0478, 0.0468),
-    "Llama-2-7b-chat-hf": (0.0139, 0.0120, 0.0117),
-    "Tulu-2-SFT": (0.0741, 0.0598, 0.0984),
-    "Tulu-2-DPO": (0.0602, 0.0438, 0.0656),
-    "Mistral-7B-v0.1": (0.0787, 0.0757, 0.0890),
-    "Mistral-SFT-7B": (0.2315, 0.2789, 0.3817),
-    "zephyr-7b-beta": (0.2639, 0.3028, 0.4637),
-    "OpenChat3.5": (0.2824, 0.3546, 0.4520),
-    "starling-alpha-7b": (0.2731, 0.3187, 0.4496),
-}
-"""Share of games where the generation names the word: India, Nigeria, United States."""
-
-LANGUAGES = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te")
-COUNTS = (921, 113, 440, 782, 565, 276, 812, 499, 669)
-ANSWERS = {
-    ("Llama-2-7b-hf", "f1"): (49.7888, 44.3978, 67.5148, 65.5186, 68.8210, 63.6142, 55.6329, 50.7763, 9.4154),
-    ("Tulu-2-SFT", "f1"): (56.3381, 29.2675, 75.4187, 71.7900, 75.9616, 60.7012, 63.8170, 54.9713, 8.8747),
-    ("Llama-2-7b-hf", "exact_match"): (27.1444, 30.9735, 50.0, 48.3376, 49.9115, 53.6232, 33.2512, 38.0762, 7.0254),
-    ("Tulu-2-SFT", "exact_match"): (29.7503, 20.3540, 58.4091, 51.0230, 52.0354, 49.2754, 39.2857, 39.0782, 5.8296),
-}
-"""Percent, by language in the order of `LANGUAGES`."""
+PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
+GAMES, LANGUAGES = PUBLISHED["games"]["accuracy"], PUBLISHED["answers"]["languages"]
+ANSWERS = [(stage, measure) for measure in ("f1", "exact_match") for stage in PUBLISHED["answers"][measure]]
 
 Values = dict[str, dict[str, float]]
 """Item → measure → value."""
@@ -103,8 +85,8 @@ def stored(file: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("stage", GAMES)
 def test_the_published_table_of_games(games: Rescored, stage: str) -> None:
-    means = [games.mean(stage, "accuracy", group) for group in ("en_in", "en_ng", "en_us")]
-    assert means == pytest.approx(GAMES[stage], abs=1e-4)
+    means = [games.mean(stage, "accuracy", group) for group in PUBLISHED["games"]["dialects"]]
+    assert means == pytest.approx(GAMES[stage], abs=5.1e-5)
 
 
 @pytest.mark.parametrize("stage", GAMES)
@@ -123,12 +105,12 @@ def test_every_stored_judgement_of_a_game(games: Rescored, stage: str) -> None:
 @pytest.mark.parametrize(("stage", "measure"), ANSWERS)
 def test_the_published_table_of_answers(answers: Rescored, stage: str, measure: str) -> None:
     means = [100 * answers.mean(stage, measure, language) for language in LANGUAGES]
-    assert means == pytest.approx(ANSWERS[stage, measure], abs=1e-4)
+    assert means == pytest.approx(PUBLISHED["answers"][measure][stage], abs=5.1e-5)
 
 
 def test_every_question_of_every_language_is_asked(answers: Rescored) -> None:
     counts = [sum(item.slices["language"] == language for item in answers.items) for language in LANGUAGES]
-    assert tuple(counts) == COUNTS
+    assert counts == PUBLISHED["answers"]["counts"]
     assert set(answers.values) == set(GAMES)
 
 
