@@ -1,9 +1,11 @@
 """Mix preferences of several groups, and split them by prompt."""
 
 import hashlib
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from pluralign.errors import InputError, unknown
 from pluralign.records.preference import Preference
@@ -15,7 +17,8 @@ def mix(
     """Draw preferences without replacement so that the groups stand in the given shares.
 
     As many as the scarcest group allows, or `size` of them. Without shares: all, or `size` of all in equal chances.
-    The order is the order they came in. Raises `InputError` for a share of an unknown group or too small a group.
+    Counts are the shares' by largest remainder, so they sum to the size. The order is the order they came in. Raises
+    `InputError` for a share of an unknown group, for too small a group, and for a share that is less than one pair.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, preference in enumerate(preferences):
@@ -23,21 +26,41 @@ def mix(
     for group, share in shares.items():
         if group not in groups:
             raise InputError(f"{place}: shares: {unknown('group', group, groups)}")
-        if not share > 0:
+        if not 0 < share < math.inf:
             raise InputError(f'{place}: shares: "{group}" = {share}; a share must be above 0 (leave the group out)')
     if not shares:
         return _draw(preferences, list(range(len(preferences))), size, seed, place)
-    total = sum(shares.values())
-    possible = min(int(len(groups[group]) * total / share) for group, share in shares.items())
+    exact = {group: Fraction(str(share)) for group, share in shares.items()}
+    total = sum(exact.values())
+    possible = min(int(len(groups[group]) * total / share) for group, share in exact.items())
     wanted = possible if size is None else size
     if wanted > possible:
         raise InputError(f"{place}: size = {size}, but these shares allow {possible} at most")
+    counts = _seats({group: share / total for group, share in exact.items()}, wanted)
+    for group, count in counts.items():
+        if not count:
+            raise InputError(
+                f'{place}: shares: "{group}" = {shares[group]} is not one whole pair of {wanted}; '
+                "raise size or the share, or leave the group out"
+            )
     chosen = [
         index
-        for group, share in shares.items()
-        for index in random.Random(f"{seed}:{group}").sample(groups[group], round(wanted * share / total))
+        for group, count in counts.items()
+        for index in random.Random(f"{seed}:{group}").sample(groups[group], count)
     ]
     return [preferences[index] for index in sorted(chosen)]
+
+
+def _seats(shares: Mapping[str, Fraction], size: int) -> dict[str, int]:
+    """`size` dealt out by shares that sum to 1: everyone's whole part, then one each by the largest remainder.
+
+    No group gets more than its part rounded up; of equal remainders the earlier group's comes first.
+    """
+    seats = {group: int(size * share) for group, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda group: seats[group] - size * shares[group])
+    for group in by_remainder[: size - sum(seats.values())]:
+        seats[group] += 1
+    return seats
 
 
 def _draw(

@@ -48,12 +48,47 @@ def test_draws_depend_on_the_seed_alone() -> None:
         ({"use": 1.0}, None, 'unknown group "use"; did you mean "us"'),
         ({"us": 0.0}, None, "a share must be above 0"),
         ({"us": 0.5, "india": 0.5}, 101, "these shares allow 100 at most"),
+        ({"us": 0.9, "india": 0.05}, 5, r'"india" = 0\.05 is not one whole pair of 5'),
+        ({"us": float("inf")}, 5, "a share must be above 0"),
         ({}, 1000, "there are 350 preferences"),
     ],
 )
 def test_impossible_mixtures_are_refused(shares: dict[str, float], size: int | None, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         mix(voices(us=300, india=50), shares=shares, size=size, seed=0, place="x")
+
+
+@given(st.integers(3, 150), st.lists(st.floats(0.2, 1.0), min_size=3, max_size=3))
+def test_the_size_is_kept_and_no_group_is_a_whole_pair_off_its_share(size: int, parts: list[float]) -> None:
+    shares: dict[str, float] = dict(zip(("us", "india", "nigeria"), parts, strict=True))
+    quotas = {group: size * share / sum(parts) for group, share in shares.items()}
+    if min(quotas.values()) < 1:
+        size = 150
+        quotas = {group: size * share / sum(parts) for group, share in shares.items()}
+    counts = groups(mix(voices(us=150, india=150, nigeria=150), shares=shares, size=size, seed=0, place="x"))
+    assert sum(counts.values()) == size
+    assert all(abs(counts[group] - quota) < 1 + 1e-9 for group, quota in quotas.items())
+
+
+def test_remainders_go_to_the_largest() -> None:
+    mixed = mix(
+        voices(us=50, india=50, nigeria=50),
+        shares={"nigeria": 55.0, "us": 675.0, "india": 270.0},
+        size=20,
+        seed=0,
+        place="x",
+    )
+    # Quotas 1.1, 13.5 and 5.4: whole parts 1, 13 and 5; the one seat left goes to the remainder .5.
+    assert groups(mixed) == {"nigeria": 1, "us": 14, "india": 5}
+    thirds: dict[str, float] = dict.fromkeys(("us", "india", "nigeria"), 1 / 3)
+    assert groups(mix(voices(us=9, india=9, nigeria=9), shares=thirds, size=10, seed=0, place="x")).total() == 10
+
+
+def test_all_that_shares_allow_can_be_had() -> None:
+    assert groups(mix(voices(us=70, india=30), shares={"us": 0.7, "india": 0.3}, size=None, seed=0, place="x")) == {
+        "us": 70,
+        "india": 30,
+    }
 
 
 @given(st.floats(0, 0.9))
