@@ -7,10 +7,8 @@
     data/tydiqa/**/tydiqa-goldp-dev-<language>.json
 """
 
-import csv
 import json
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pluralign.audits.tydiqa import LANGUAGES
+from pluralign.data.delimited import read_delimited
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
 from pluralign.records.reply import Reply
@@ -181,23 +180,13 @@ def _logprob(probability: str, place: str) -> float:
 
 def _table(file: Path) -> list[dict[str, str]]:
     """All rows of a CSV file; a missing column or a torn line is refused with its place."""
-    csv.field_size_limit(sys.maxsize)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, strict=True)
-        try:
-            table = [values for values in reader if values]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{file}, line {reader.line_num + 1}: {error}; is the file torn?") from error
-    header = table[0] if table else []
+    table = list(read_delimited(file))
     for column in (*SHARED, *ANSWERED):
-        if column not in header:
-            raise InputError(f'{file}, line 1: no column "{column}"; columns: {", ".join(header) or "none"}')
-    for number, values in enumerate(table[1:], start=1):
-        if len(values) != len(header):
-            raise InputError(f"{file}, row {number}: {len(values)} fields, not {len(header)}; is the line torn?")
-    if not file.read_bytes().endswith(b"\n"):
-        raise InputError(f"{file}, row {len(table) - 1}: the last line does not end; is it torn?")
-    return [dict(zip(header, values, strict=True)) for values in table[1:]]
+        if table and column not in table[0]:
+            raise InputError(f'{file}, line 1: no column "{column}"; columns: {", ".join(table[0])}')
+    if not table:
+        raise InputError(f"{file} holds no rows")
+    return table
 
 
 def _gold_files(root: Path) -> list[tuple[Path, str]]:

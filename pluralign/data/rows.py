@@ -1,14 +1,13 @@
 """Rows from anywhere: the sandbox, a CSV, TSV, JSON Lines or Parquet file, or a data set on the hub."""
 
-import csv
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pluralign.data.delimited import read_delimited
 from pluralign.errors import InputError
 from pluralign.plugins import find
 from pluralign.store import file_key
@@ -27,8 +26,10 @@ class Rows:
 
 
 def read(source: str, *, sandbox: str, beside: Path, place: str) -> Rows:
-    """All rows of `source`: "sandbox" (its table called `sandbox`), a file, or a hub id with an optional `@revision`.
+    """All rows of `source`: "sandbox" (its table called `sandbox`), a file, or a hub id.
 
+    A hub id is `owner/name`, with `:config` where the data set has several, and an optional `@revision` at the end; all
+    its splits are read, and named in the column `split` unless the rows have one of their own.
     Raises `InputError` that names the file and the line where a file is damaged, or what is missing.
     """
     if source == "sandbox":
@@ -48,33 +49,15 @@ def read(source: str, *, sandbox: str, beside: Path, place: str) -> Rows:
 def _read_file(path: Path, place: str) -> Iterator[Row]:
     match path.suffix:
         case ".csv":
-            return _read_csv(path, ",")
+            return read_delimited(path, ",")
         case ".tsv":
-            return _read_csv(path, "\t")
+            return read_delimited(path, "\t")
         case ".jsonl":
             return _read_jsonl(path)
         case ".parquet":
             return _read_parquet(path)
         case suffix:
             raise InputError(f'{place}: "{path}" ends in "{suffix}"; known: {", ".join(SUFFIXES)}')
-
-
-def _read_csv(path: Path, delimiter: str) -> Iterator[Row]:
-    csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-        try:
-            for row in reader:
-                if None in row or None in row.values():
-                    found = sum(value is not None for key, value in row.items() if key is not None)
-                    extra = len(row.get(None) or ())  # type: ignore[call-overload]
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: {found + extra} fields where the header names "
-                        f"{len(reader.fieldnames or ())}; is the last line torn?"
-                    )
-                yield row
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{path}, line {reader.line_num + 1}: {error}; is the file torn?") from error
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
@@ -114,12 +97,22 @@ def _from_hub(source: str, place: str) -> Rows:
         raise InputError(
             f'{place}: there is no file "{source}", and to load it from the hub needs: pip install "pluralign[hub]"'
         ) from error
-    name, _, revision = source.partition("@")
+    address, _, revision = source.partition("@")
+    name, _, configuration = address.partition(":")
     try:
-        loaded = datasets.load_dataset(name, revision=revision or None)
+        loaded = datasets.load_dataset(name, configuration or None, revision=revision or None)
     except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'{place}: "{source}" is neither a file nor a data set that can be loaded: {first}') from error
-    rows = tuple(dict(row) | {"split": split} for split, table in loaded.items() for row in table)
+        raise InputError(
+            f'{place}: "{source}" is neither a file nor a data set that can be loaded: {_why(error)}'
+        ) from error
+    rows = tuple({"split": split} | dict(row) for split, table in loaded.items() for row in table)
     fingerprint = "-".join(table._fingerprint for table in loaded.values())
     return Rows(source, hashlib.sha256(fingerprint.encode()).hexdigest()[:16], rows)
+
+
+def _why(error: Exception) -> str:
+    """The first line, or all of them and how to write it where a configuration has to be picked."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    if "available configs" in str(error):
+        return " ".join(lines[:2]) + ' (write "owner/name:config")'
+    return lines[0]

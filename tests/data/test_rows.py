@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -64,6 +65,68 @@ def test_a_torn_csv_is_named(tmp_path: Path) -> None:
     path.write_bytes(whole[: whole.index(b"then")])
     with pytest.raises(InputError, match=r"torn\.csv, line \d+: .*torn"):
         read(path)
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_csv_torn_inside_its_last_field_is_named(tmp_path: Path, delimiter: str) -> None:
+    path = write_csv(tmp_path / ("torn.csv" if delimiter == "," else "torn.tsv"), delimiter)
+    whole = path.read_bytes()
+    for end in range(len(whole) - 3, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        with pytest.raises(InputError, match=r"torn\.[ct]sv has no line end after its last row; is it torn\?"):
+            read(path)
+
+
+def test_a_header_alone_gives_no_rows_and_a_torn_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("prompt,chosen\n")
+    assert read(path) == []
+    path.write_text("prompt,cho")
+    with pytest.raises(InputError, match="no line end"):
+        read(path)
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What was asked of the hub, which has one data set of two splits."""
+    asked: list[tuple[object, ...]] = []
+
+    def load(name: str, configuration: str | None, *, revision: str | None) -> datasets.DatasetDict:
+        asked.append((name, configuration, revision))
+        if name == "lab/several" and configuration is None:
+            raise ValueError(
+                "Config name is missing.\nPlease pick one among the available configs: ['a', 'b']\nExample:"
+            )
+        own = [{"id": 1, "split": "mine"}] if name == "lab/own" else [{"id": 1}]
+        return datasets.DatasetDict({split: datasets.Dataset.from_list(own) for split in ("train", "test")})
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    return asked
+
+
+def from_hub(source: str) -> list[dict[str, object]]:
+    return [dict(row) for row in rows.read(source, sandbox="", beside=Path(), place="here").rows]
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ("lab/data", ("lab/data", None, None)),
+        ("lab/data:easy", ("lab/data", "easy", None)),
+        ("lab/data@v1", ("lab/data", None, "v1")),
+        ("lab/data:easy@v1", ("lab/data", "easy", "v1")),
+    ],
+)
+def test_a_hub_id_names_configuration_and_revision(loaded: list, source: str, asked: tuple) -> None:
+    assert from_hub(source) == [{"split": "train", "id": 1}, {"split": "test", "id": 1}]
+    assert loaded == [asked]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_split_of_the_rows_own_is_kept_and_a_missing_configuration_is_told() -> None:
+    assert [row["split"] for row in from_hub("lab/own")] == ["mine", "mine"]
+    with pytest.raises(InputError, match=r"available configs: \['a', 'b'\] \(write \"owner/name:config\"\)"):
+        from_hub("lab/several")
 
 
 def test_a_torn_parquet_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pluralign.errors import InputError
 from pluralign.records.reply import Reply
 
 FILE = Path(__file__).resolve().parents[2] / "examples" / "unintended_impacts.py"
-adapter = plugins.load_file(FILE, place="test")
+adapter = plugins.load_file(FILE, "adapter", place="test")
 
 COLUMNS = ("model", "dialect", "correct_answer_prob", "distractor_probs", "generated_answer", *adapter.SHARED[1:])
 GAME = {
@@ -171,7 +171,7 @@ def test_a_csv_file_torn_anywhere_in_its_last_row_is_refused(clone: Path) -> Non
     whole, first = game_file([GAME, GAME]).encode(), game_file([GAME]).encode()
     for end in range(len(first) + 1, len(whole)):
         add_game(clone, "x", whole[:end])
-        with pytest.raises(InputError, match=r"x\.csv, (row 2|line \d+)"):
+        with pytest.raises(InputError, match=r"x\.csv(, line \d+| has no line end)"):
             replies(clone, "dialects", "x")
 
 
