@@ -18,6 +18,10 @@ Template = Literal["plain", "chat"]
 Ids = tuple[int, ...]
 
 
+class TooLongError(InputError):
+    """A prompt and what follows it are more tokens than the model takes."""
+
+
 def render(
     prompt: Prompt,
     completions: Sequence[str],
@@ -34,8 +38,9 @@ def render(
     front of the completions, the tokenizer's beginning-of-sequence token, or else its end token, stands there.
     `end` appends the end token, as in training; `max_tokens` is the most that the model can take.
 
-    Raises: InputError for an empty completion, for a prompt and completion of more than `max_tokens` tokens, for a
-    conversation where the tokenizer has no chat template, and where a token that is needed does not exist.
+    Raises: TooLongError for a prompt and completion of more than `max_tokens` tokens; InputError for an empty
+    completion, for a conversation where the tokenizer has no chat template, and where a token that is needed does not
+    exist.
     """
     for index, completion in enumerate(completions):
         if not completion:
@@ -117,7 +122,7 @@ def _ended(completion: Ids, tokenizer: PreTrainedTokenizerBase) -> Ids:
 def _check_length(prompt: Prompt, prompt_tokens: int, completions: list[Ids], max_tokens: int) -> None:
     for index, completion in enumerate(completions):
         if prompt_tokens + len(completion) > max_tokens:
-            raise InputError(
+            raise TooLongError(
                 f"completion {index} has {len(completion)} tokens after a prompt of {prompt_tokens}, "
                 f"and the model takes {max_tokens} ({_quote(prompt)})"
             )

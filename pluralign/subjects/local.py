@@ -10,16 +10,15 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.data.models import check_model
-from pluralign.data.render import Template, render, render_prompt
+from pluralign.data.render import Template, TooLongError, render, render_prompt
 from pluralign.engine.batches import TOKEN_BUDGET, batches
 from pluralign.engine.load import load_causal, max_tokens
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.sampling import write
-from pluralign.errors import InputError
 from pluralign.records.fork import Fork
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.reply import Reply
-from pluralign.subjects.questions import Question, options, questions, windows
+from pluralign.subjects.questions import Question, TooLongQuestions, options, questions, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,36 +58,42 @@ class LocalSubject:
     def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
         """A reply to every ask of every item, batch by batch as they come.
 
-        Raises: InputError for a question that the model cannot take, by the item's name.
+        A question that is too long for the model gets a reply that says "missing", and a warning counts them.
+        Raises: InputError for any other that the model cannot take, by the item's name.
         """
+        too_long = TooLongQuestions(self.name)
         for window in windows(questions(items)):
-            yield from self._score([question for question in window if not isinstance(question.ask, Write)])
-            yield from self._write([(asked, asked.ask) for asked in window if isinstance(asked.ask, Write)])
+            yield from self._score([asked for asked in window if not isinstance(asked.ask, Write)], too_long)
+            yield from self._write([asked for asked in window if isinstance(asked.ask, Write)], too_long)
+        too_long.warn()
 
-    def _score(self, asked: list[Question]) -> Iterator[Reply]:
-        forks = [self._fork(question) for question in asked]
+    def _score(self, asked: list[Question], too_long: TooLongQuestions) -> Iterator[Reply]:
+        rendered, unfit = too_long.fitting(asked, self._fork)
+        yield from (question.no_reply() for question in unfit)
+        forks = [fork for _, fork in rendered]
         sizes = [len(fork.completions) * len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
         for batch in batches(sizes, self.token_budget):
             with torch.no_grad():
                 scores = logprobs(self.model, [forks[index] for index in batch], token_budget=self.token_budget)
             for index, (values, tokens) in zip(batch, scores.split(), strict=True):
-                yield asked[index].reply(logprobs=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
+                yield rendered[index][0].reply(logprobs=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
 
     def _fork(self, question: Question) -> Fork:
-        with question.named():
-            return render(
-                question.ask.prompt,
-                options(question.ask),
-                self.tokenizer,
-                template=self.template,
-                end=False,
-                max_tokens=max_tokens(self.model),
-            )
+        return render(
+            question.ask.prompt,
+            options(question.ask),
+            self.tokenizer,
+            template=self.template,
+            end=False,
+            max_tokens=max_tokens(self.model),
+        )
 
-    def _write(self, asked: list[tuple[Question, Write]]) -> Iterator[Reply]:
-        prompts = [self._prompt(question, ask) for question, ask in asked]
+    def _write(self, asked: list[Question], too_long: TooLongQuestions) -> Iterator[Reply]:
+        rendered, unfit = too_long.fitting(asked, self._prompt)
+        yield from (question.no_reply() for question in unfit)
+        prompts = [prompt for _, (prompt, _) in rendered]
         kinds: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
-        for index, (_, ask) in enumerate(asked):
+        for index, (_, (_, ask)) in enumerate(rendered):
             kinds[ask.max_tokens, ask.stop].append(index)
         for (longest, stop), members in kinds.items():
             for batch in batches([len(prompts[index]) + longest for index in members], self.token_budget):
@@ -102,13 +107,15 @@ class LocalSubject:
                     token_budget=self.token_budget,
                 )
                 for index, text in zip(together, texts, strict=True):
-                    yield asked[index][0].reply(text=text)
+                    yield rendered[index][0].reply(text=text)
 
-    def _prompt(self, question: Question, ask: Write) -> tuple[int, ...]:
-        with question.named():
-            prompt = render_prompt(ask.prompt, self.tokenizer, self.template)
-            limit = max_tokens(self.model)
-            if limit is not None and len(prompt) + ask.max_tokens > limit:
-                wanted = f"a prompt of {len(prompt)} tokens and {ask.max_tokens} to write"
-                raise InputError(f"{wanted}: the model takes {limit}")
-            return prompt
+    def _prompt(self, question: Question) -> tuple[tuple[int, ...], Write]:
+        ask = question.ask
+        if not isinstance(ask, Write):
+            raise TypeError(f"item {question.item!r}, ask {question.number} does not ask for text")
+        prompt = render_prompt(ask.prompt, self.tokenizer, self.template)
+        limit = max_tokens(self.model)
+        if limit is not None and len(prompt) + ask.max_tokens > limit:
+            wanted = f"a prompt of {len(prompt)} tokens and {ask.max_tokens} to write"
+            raise TooLongError(f"{wanted}: the model takes {limit}")
+        return prompt, ask

@@ -16,7 +16,7 @@ from pluralign.engine.reward_head import rewards
 from pluralign.records.fork import Fork
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.reply import Reply
-from pluralign.subjects.questions import Question, options, questions, windows
+from pluralign.subjects.questions import Question, TooLongQuestions, options, questions, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +60,28 @@ class RewardSubject:
     def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
         """Rewards for every `Choose` and `Score` of every item, batch by batch as they come; `Write` gets no reply.
 
-        Raises: InputError for a question that the model cannot take, by the item's name.
+        A question that is too long for the model gets a reply that says "missing", and a warning counts them.
+        Raises: InputError for any other that the model cannot take, by the item's name.
         """
+        too_long = TooLongQuestions(self.name)
         for window in windows([asked for asked in questions(items) if not isinstance(asked.ask, Write)]):
-            forks = [self._fork(question) for question in window]
+            rendered, unfit = too_long.fitting(window, self._fork)
+            yield from (question.no_reply(rewarded=True) for question in unfit)
+            forks = [fork for _, fork in rendered]
             sizes = [len(fork.completions) * len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
             for batch in batches(sizes, self.token_budget):
                 with torch.no_grad():
                     scores = rewards(self.model, [forks[index] for index in batch], token_budget=self.token_budget)
                 for index, (values, tokens) in zip(batch, scores.split(), strict=True):
-                    yield window[index].reply(rewards=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
+                    yield rendered[index][0].reply(rewards=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
+        too_long.warn()
 
     def _fork(self, question: Question) -> Fork:
-        with question.named():
-            return render(
-                question.ask.prompt,
-                options(question.ask),
-                self.tokenizer,
-                template=self.template,
-                end=self.end,
-                max_tokens=max_tokens(self.model),
-            )
+        return render(
+            question.ask.prompt,
+            options(question.ask),
+            self.tokenizer,
+            template=self.template,
+            end=self.end,
+            max_tokens=max_tokens(self.model),
+        )

@@ -1,6 +1,11 @@
+import math
+import re
+
 import pytest
 import torch
 
+from pluralign.asking.ask import decode, encode
+from pluralign.audits import dialects
 from pluralign.errors import InputError
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.preference import Message
@@ -82,11 +87,33 @@ def test_conversations_go_through_the_chat_template(subject):
     assert asked(plain.answer([by_text]))["s", 0].logprobs != asked(chat.answer([by_text]))["s", 0].logprobs
 
 
-def test_what_is_too_long_is_refused_with_its_length(subject):
-    with pytest.raises(InputError, match=r'item "x", ask 0: .*the model takes 160'):
-        list(subject.answer([item("x", Score(prompt="b" * 170, completions=("c",)))]))
-    with pytest.raises(InputError, match=r'item "x", ask 0: a prompt of 101 tokens and 60 to write'):
-        list(subject.answer([item("x", Write(prompt="b" * 100, max_tokens=60))]))
+def test_what_is_too_long_is_missing_and_told_in_one_line(subject, caplog):
+    long_choice = Choose(prompt="b" * 170, options=("c", "d"))
+    odd = [
+        item("x", Write(prompt="b" * 100, max_tokens=60), long_choice, Score(prompt="b", completions=("c", "d" * 200)))
+    ]
+    replies = asked(subject.answer([*ITEMS, *odd]))
+    assert len(replies) == 8
+    assert replies["x", 0].text is None
+    for number in (1, 2):
+        assert len(replies["x", number].logprobs) == 2
+        assert all(map(math.isnan, replies["x", number].mean_logprobs()))
+        assert all(map(math.isnan, decode(encode(replies["x", number])).preferences()))
+    alone = asked(subject.answer(ITEMS))
+    assert {key: reply.text for key, reply in replies.items() if key in alone} == {
+        key: reply.text for key, reply in alone.items()
+    }
+    [line] = caplog.messages
+    assert line.startswith("base: 3 questions are too long for the model and count as missing; the first: ")
+    assert re.search(r'item "x", ask 1: .*the model takes 160', line)
+
+
+def test_what_is_missing_is_read_as_missing(subject, caplog):
+    rows = [{"dialect": "en_us", "transcript": "b" * 200, "answer": "cat", "distractors": list("123456789")[:5]}]
+    [game] = dialects.items(rows, dialects.Options())
+    readings = list(dialects.read(game, list(subject.answer([game])), dialects.Options()))
+    assert {reading.measure for reading in readings} == set(dialects.MEASURES)
+    assert all(math.isnan(reading.value) for reading in readings)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -39,3 +41,15 @@ def test_a_reward_is_the_models_output_after_the_end_token(subject):
     ids = torch.tensor([[*subject.tokenizer("atthe").input_ids, subject.tokenizer.eos_token_id]])
     with torch.no_grad():
         assert reply.rewards[0] == pytest.approx(subject.model(input_ids=ids).logits.item(), abs=1e-5)
+
+
+def test_what_is_too_long_is_missing_and_told_in_one_line(subject, caplog):
+    long = Item(id="long", asks=(Score(prompt="b" * 170, completions=("c", "d")),), slices={}, cluster="long")
+    replies = {reply.item: reply for reply in subject.answer([long, ITEM])}
+    assert len(replies["long"].rewards) == 2
+    assert all(map(math.isnan, replies["long"].rewards))
+    assert not any(map(math.isnan, replies["a"].rewards))
+    [line] = caplog.messages
+    assert line.startswith(
+        'reward: 1 questions are too long for the model and count as missing; the first: item "long"'
+    )
