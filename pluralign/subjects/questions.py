@@ -1,19 +1,14 @@
 """The asks of many items as one list, and their replies."""
 
-import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
-from pluralign.data.render import TooLongError
 from pluralign.errors import InputError
 from pluralign.records.item import Ask, Choose, Item, Score, Write
 from pluralign.records.reply import Reply
 
-LOG = logging.getLogger(__name__)
-Rendered = TypeVar("Rendered")
 WINDOW = 512
 """Questions that are rendered and sorted together; their replies come before the next window is looked at."""
 
@@ -51,41 +46,6 @@ class Question:
             yield
         except InputError as error:
             raise type(error)(f'item "{self.item}", ask {self.number}: {error}') from error
-
-
-@dataclass(slots=True)
-class TooLongQuestions:
-    """Counts the questions that a model cannot take, by the subject's `name`; `first` says which came first and why."""
-
-    name: str
-    count: int = 0
-    first: str = ""
-
-    def fitting(
-        self, asked: Sequence[Question], rendered: Callable[[Question], Rendered]
-    ) -> tuple[list[tuple[Question, Rendered]], list[Question]]:
-        """The questions that fit, with what `rendered` makes of each, and those that do not."""
-        fit: list[tuple[Question, Rendered]] = []
-        unfit: list[Question] = []
-        for question in asked:
-            try:
-                with question.named():
-                    fit.append((question, rendered(question)))
-            except TooLongError as error:
-                unfit.append(question)
-                self.count += 1
-                self.first = self.first or str(error)
-        return fit, unfit
-
-    def warn(self) -> None:
-        """Say in one line how many there were, if any."""
-        if self.count:
-            LOG.warning(
-                "%s: %d questions are too long for the model and count as missing; the first: %s",
-                self.name,
-                self.count,
-                self.first,
-            )
 
 
 def questions(items: Sequence[Item]) -> list[Question]:

@@ -16,7 +16,8 @@ from pluralign.engine.reward_head import rewards
 from pluralign.records.fork import Fork
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.reply import Reply
-from pluralign.subjects.questions import Question, TooLongQuestions, options, questions, windows
+from pluralign.subjects.questions import Question, options, questions, windows
+from pluralign.subjects.too_long import TooLongQuestions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
