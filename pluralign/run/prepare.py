@@ -11,15 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pluralign import engine, plugins
-from pluralign.data import hub, mix, rows
+from pluralign import plugins
+from pluralign.data import mix, rows
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
-from pluralign.records.stage import Stage
 from pluralign.run import ladder
-from pluralign.run.parts import Exam, Prepared, Rung, Voices
-from pluralign.runfile.parts import BASE, AuditPart, DataPart, RecordedPart, RunFile, StagePart
-from pluralign.store import Entry, content_key, file_key
+from pluralign.run.parts import Exam, Prepared, Voices
+from pluralign.run.rungs import base_rung, rungs_of_records, trained_rungs
+from pluralign.runfile.parts import AuditPart, DataPart, RunFile
+from pluralign.store import Entry
 
 
 def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
@@ -29,12 +29,12 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
     """
     notices: list[str] = []
     if file.recorded is not None:
-        rungs, ladders, notices = _recorded_rungs(file.recorded)
+        rungs, ladders, notices = rungs_of_records(file.recorded)
         voices: list[Voices] = [_voices(part, file) for part in file.data]
     else:
-        base = _base(file)
+        base = base_rung(file)
         voices = [_voices(part, file) for part in file.data]
-        rungs = _rungs(file, base, {part.name: part for part in voices}, runs / file.path.stem)
+        rungs = trained_rungs(file, base, {part.name: part for part in voices}, runs / file.path.stem)
         ladders = ladder.ways([rung.stage for rung in rungs])
     exams = [_exam(part, file, {part.name: part for part in voices}, limit) for part in file.audits]
     return Prepared(
@@ -70,122 +70,6 @@ def _voices(part: DataPart, file: RunFile) -> Voices:
         "seed": seed if header.shares or header.size else None,
     }
     return Voices(name=part.name, entry=Entry("data", part.name, made_of), train=tuple(train), held_out=tuple(held_out))
-
-
-def _base(file: RunFile) -> Rung:
-    place = f"{file.path.name}: base"
-    model = hub.resolve(str(file.general.base), beside=file.beside, place=place)
-    if model.is_reward:
-        raise InputError(f'{place}: "{file.general.base}" is a reward model; a base must be one that writes')
-    _check_template(model, file, place)
-    return Rung(stage=Stage(name=BASE, kind="base", key=model.fingerprint), model=model.folder)
-
-
-def _rungs(file: RunFile, base: Rung, voices: dict[str, Voices], folder: Path) -> list[Rung]:
-    rungs = {BASE: base}
-    for part in file.stages:
-        rungs[part.name] = (
-            _trained(part, file, rungs, voices, folder) if part.module is not None else _existing(part, file)
-        )
-    return list(rungs.values())
-
-
-def _existing(part: StagePart, file: RunFile) -> Rung:
-    model = hub.resolve(str(part.header.model), beside=file.beside, place=part.place)
-    _check_template(model, file, part.place)
-    kind = "reward" if model.is_reward else "model"
-    return Rung(
-        stage=Stage(name=part.name, kind=kind, parents=(part.parent,), key=model.fingerprint),
-        part=part,
-        model=model.folder,
-    )
-
-
-def _check_template(model: hub.Model, file: RunFile, place: str) -> None:
-    if file.general.template == "chat" and not model.has_chat_template:
-        raise InputError(f'{place}: template = "chat", but the model has no chat template ({model.folder})')
-
-
-def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dict[str, Voices], folder: Path) -> Rung:
-    if part.module is None or part.weigh is None:
-        raise ValueError(f"{part.place} is not trained")
-    parent = rungs[part.parent]
-    if parent.stage.kind == "reward" and part.module.KIND != "reward":
-        raise InputError(f'{part.place}: from: "{part.parent}" is a reward model; start from the model it came from')
-    reference = _reference_stage(part, rungs)
-    made_of = {
-        "engine": engine.VERSION,
-        "method": f"{part.header.method} {plugins.version(part.module)}",
-        "weighting": f"{part.header.weighting} {plugins.version(part.weigh)}",
-        "options": plugins.plain(part.options),
-        "training": _training(part),
-        "hardware": _hardware(part),
-        "template": file.general.template,
-        "seed": file.general.seed,
-        "from": parent.stage.key,
-        "reference": rungs[reference].stage.key if reference else None,
-        "data": voices[str(part.header.data)].entry.key,
-    }
-    entry = Entry("stages", part.name, made_of)
-    stage = Stage(
-        name=part.name,
-        kind=part.module.KIND,
-        parents=(part.parent,),
-        reference=reference,
-        method=part.header.method,
-        seed=file.general.seed,
-        key=entry.key,
-    )
-    return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder))
-
-
-def _reference_stage(part: StagePart, rungs: dict[str, Rung]) -> str | None:
-    """The stage that a method measures its distance from; None where it needs none."""
-    if part.module is None or not part.module.NEEDS_REFERENCE:
-        return None
-    reference = part.header.reference or part.parent
-    if rungs[reference].stage.kind == "reward":
-        raise InputError(
-            f'{part.place}: reference: "{reference}" is a reward model; a reference must be a model that writes'
-        )
-    return reference
-
-
-def _training(part: StagePart) -> dict[str, Any]:
-    """The training options that results depend on."""
-    return {name: value for name, value in plugins.plain(part.training).items() if name != "token_budget"}
-
-
-def _hardware(part: StagePart) -> str:
-    from pluralign.train.precision import hardware
-
-    if part.training is None:
-        raise ValueError(f"{part.place} is not trained")
-    try:
-        return hardware(part.training.bf16)
-    except InputError as error:
-        raise InputError(f"{part.place}: {error}") from error
-
-
-def _recorded_rungs(part: RecordedPart) -> tuple[list[Rung], list[list[str]], list[str]]:
-    found = part.module.stages(part.options)
-    ladders, notices = ladder.declared(part.header.ladders, found)
-    if hasattr(part.module, "notices"):
-        notices += part.module.notices(part.options)
-    below = ladder.parents(ladders)
-    names = list(dict.fromkeys([name for names in ladders for name in names] + list(found)))
-    version = plugins.version(part.module)
-    rungs: list[Rung] = []
-    for name in names:
-        files = found[name]
-        key = content_key({"adapter": version, "files": {audit: _hashes(paths) for audit, paths in files.items()}})
-        stage = Stage(name=name, kind="recorded", parents=below.get(name, ()), key=key)
-        rungs.append(Rung(stage=stage, recorded=files))
-    return rungs, ladders, notices
-
-
-def _hashes(paths: Iterable[Path]) -> list[str]:
-    return [file_key(path) for path in paths]
 
 
 def _exam(part: AuditPart, file: RunFile, voices: dict[str, Voices], limit: int | None) -> Exam:
