@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -23,7 +23,7 @@ _proven: "WeakKeyDictionary[nn.Module, bool]" = WeakKeyDictionary()
 class Head:
     """A model in two halves: `backbone` makes hidden states, `linear`, `scale` and `cap` make logits of them."""
 
-    backbone: nn.Module
+    backbone: PreTrainedModel
     linear: nn.Module
     scale: float
     cap: float | None
@@ -34,12 +34,29 @@ class Head:
         return logits if self.cap is None else self.cap * torch.tanh(logits / self.cap)
 
 
-def find_head(model: PreTrainedModel) -> Head | None:
-    """The model's two halves, or None where they cannot be told apart or give other logits than the model."""
-    linear, backbone = model.get_output_embeddings(), model.base_model
-    if linear is None or backbone is model:
+def inner_model(model: nn.Module) -> PreTrainedModel | None:
+    """The transformers model in `model`: itself, or what its adapters wrap; None where they are not in its layers.
+
+    Adapters that put learned vectors before the prompt do so outside of the layers.
+    """
+    if isinstance(model, PreTrainedModel):
+        return model
+    wrapped = getattr(model, "get_base_model", None)
+    if wrapped is None or getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", True):
         return None
-    config = model.config.get_text_config()
+    found = wrapped()
+    return found if isinstance(found, PreTrainedModel) else None
+
+
+def find_head(model: nn.Module) -> Head | None:
+    """The model's two halves, or None where they cannot be told apart or give other logits than the model."""
+    inner = inner_model(model)
+    if inner is None:
+        return None
+    linear, backbone = inner.get_output_embeddings(), inner.base_model
+    if linear is None or not isinstance(backbone, PreTrainedModel) or backbone is inner:
+        return None
+    config = inner.config.get_text_config()
     scale = getattr(config, "logit_scale", None) or 1.0
     divisor = getattr(config, "logits_scaling", None) or 1.0
     head = Head(backbone, linear, float(scale) / float(divisor), getattr(config, "final_logit_softcapping", None))
@@ -48,12 +65,18 @@ def find_head(model: PreTrainedModel) -> Head | None:
     return head if _proven[model] else None
 
 
-def _agrees(model: PreTrainedModel, head: Head) -> bool:
+def _agrees(model: nn.Module, head: Head) -> bool:
     """Compare with the model's own forward pass, once as it is and once with logits in the hundreds.
 
     Large logits bring out caps that small ones would not show.
     """
-    ids = torch.arange(16, device=model.device).view(2, 8) % model.config.get_text_config().vocab_size
+    config, device = head.backbone.config.get_text_config(), next(head.backbone.parameters()).device
+    ids = torch.arange(16, device=device).view(2, 8) % config.vocab_size
+    with torch.autocast(device.type, enabled=False):
+        return _same_logits(model, head, ids)
+
+
+def _same_logits(model: nn.Module, head: Head, ids: Int[Tensor, "row token"]) -> bool:
     seen: list[Tensor] = []
     boost = 1.0
 

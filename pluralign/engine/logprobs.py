@@ -1,88 +1,95 @@
-"""The log-probability of every completion of every fork: the plain path.
+"""The log-probability of every completion of every fork: packed where the model allows it, plain where not.
 
-Each prompt and completion is a row of its own, padded on the right, and the head runs on completion positions alone.
-Rows do not see each other, so neither the token budget nor the order of the forks changes a result beyond rounding.
-No mask is passed for the padding: it stands after all real tokens, where a causal model does not look, and rows of a
-mask that hide everything would be not-a-number in some attentions.
+Sequences do not see each other either way, so neither the token budget nor the order of the forks changes a result
+beyond rounding.
 """
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.utils.checkpoint import checkpoint
-from transformers import PreTrainedModel
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from pluralign.engine.batches import TOKEN_BUDGET, Padded, batches, pad
-from pluralign.engine.head import Head, find_head
-from pluralign.engine.scores import Scores, fork_lengths, scores_in_order
+from pluralign.engine.batches import TOKEN_BUDGET
+from pluralign.engine.head import Head, find_head, inner_model
+from pluralign.engine.load import max_tokens
+from pluralign.engine.pack import Pack, plan_packs, whole
+from pluralign.engine.passes import in_passes
+from pluralign.engine.plain import Owner, Rows, plan_rows, row_logprobs
+from pluralign.engine.proof import can_pack, encode
+from pluralign.engine.scores import Scores, refuse_longer, scores_in_order
+from pluralign.engine.targets import target_logprobs
 from pluralign.records.fork import Fork
 
-CHUNK_LOGITS = 8_000_000
-"""Logits held at once: 32 MB in float32."""
+Found = tuple[tuple[Owner, ...], list[int], Tensor]
+"""Completions, their lengths, and the log-probabilities of all their tokens, one after the other."""
 
 
-def logprobs(model: PreTrainedModel, forks: Sequence[Fork], *, token_budget: int = TOKEN_BUDGET) -> Scores:
+def logprobs(model: nn.Module, forks: Sequence[Fork], *, token_budget: int = TOKEN_BUDGET) -> Scores:
     """Log-probabilities (nats) of all completions, summed over their tokens in float64.
 
     log p(completion i) = sum over its tokens t of log softmax(logits before t)[t]. Carries gradients unless the caller
-    switched them off. `token_budget` bounds the padded tokens of one forward pass.
+    switched them off. `token_budget` bounds the encoded tokens of one forward pass and is halved where memory is short.
+
+    Raises: InputError for a prompt and completion that are longer than the model takes.
     """
-    rows = [(fork.prompt, completion) for fork in forks for completion in fork.completions]
-    order = batches(fork_lengths(forks), token_budget)
-    return scores_in_order([_sums(model, [rows[index] for index in batch]) for batch in order], order, forks)
+    found = _by_token(model, forks, token_budget)
+    order = _flat_order(found, forks)
+    return scores_in_order([_sums(lengths, values) for _, lengths, values in found], order, forks)
 
 
-def _sums(model: PreTrainedModel, rows: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> Float[Tensor, " row"]:
-    padded = pad([prompt + completion for prompt, completion in rows], model.device)
-    scored = _completion_mask(padded, [len(prompt) for prompt, _ in rows])
-    before = scored.roll(-1, dims=1)
-    head = find_head(model)
-    if head is None:
-        logits = model(input_ids=padded.ids, use_cache=False).logits[before]
-        by_token = _in_chunks(None, logits, padded.ids[scored])
-    else:
-        output = head.backbone(input_ids=padded.ids, use_cache=False)
-        by_token = _in_chunks(head, output.last_hidden_state[before], padded.ids[scored])
-    grid = torch.zeros(padded.ids.shape, dtype=torch.float64, device=model.device)
-    grid[scored] = by_token.double()
-    return grid.sum(dim=1)
+def token_logprobs(
+    model: nn.Module, forks: Sequence[Fork], *, token_budget: int = TOKEN_BUDGET
+) -> list[tuple[Float[Tensor, " token"], ...]]:
+    """Log-probabilities (nats) of every token of every completion: for each fork, a tensor per completion.
+
+    As `logprobs`, whose values are the sums of these.
+    """
+    by_owner = {
+        owner: piece
+        for owners, lengths, values in _by_token(model, forks, token_budget)
+        for owner, piece in zip(owners, values.split(lengths), strict=True)
+    }
+    return [
+        tuple(by_owner[number, index] for index in range(len(fork.completions))) for number, fork in enumerate(forks)
+    ]
 
 
-def _completion_mask(padded: Padded, prompt_tokens: list[int]) -> Bool[Tensor, "row token"]:
-    starts = torch.tensor(prompt_tokens, device=padded.ids.device)
-    places = torch.arange(padded.ids.shape[1], device=padded.ids.device)
-    return padded.mask & (places >= starts[:, None])
+def _by_token(model: nn.Module, forks: Sequence[Fork], token_budget: int) -> list[Found]:
+    head, inner = find_head(model), inner_model(model)
+    refuse_longer(forks, None if inner is None else max_tokens(inner))
+    if head is not None and can_pack(head.backbone, forks):
+        plan = partial(_packs, forks)
+        return in_passes(whole(forks), plan, partial(_packed, head), token_budget)
+    owners = [(number, index) for number, fork in enumerate(forks) for index in range(len(fork.completions))]
+    return in_passes(owners, partial(plan_rows, forks), partial(_plain, model, head, forks), token_budget)
 
 
-def _in_chunks(
-    head: Head | None, inputs: Float[Tensor, "position _"], targets: Int[Tensor, " position"]
-) -> Float[Tensor, " position"]:
-    """Log-probability of each target, a few rows at a time; with gradients the chunks' logits are made anew."""
-    vocabulary = inputs.shape[1] if head is None else _vocabulary(head)
-    rows = max(1, CHUNK_LOGITS // vocabulary)
-    pieces = list(zip(inputs.split(rows), targets.split(rows), strict=True))
-    if len(pieces) == 1 or head is None or not torch.is_grad_enabled():
-        return torch.cat([_gathered(head, piece, target) for piece, target in pieces])
-    return torch.cat(
-        [
-            checkpoint(_gathered, head, piece, target, use_reentrant=False, preserve_rng_state=False)
-            for piece, target in pieces
-        ]
-    )
+def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pack]:
+    return plan_packs(forks, work, token_budget, ends=False)
 
 
-def _gathered(
-    head: Head | None, inputs: Float[Tensor, "position _"], targets: Int[Tensor, " position"]
-) -> Float[Tensor, " position"]:
-    logits = inputs if head is None else head.logits(inputs)
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return -cross_entropy(wide, targets, reduction="none")
+def _packed(head: Head, pack: Pack) -> Found:
+    hidden = encode(head.backbone, pack)
+    place = hidden.device
+    rows = hidden[pack.rows.to(place)]
+    by_pair = target_logprobs(head, rows, pack.pair_row.to(place), pack.pair_target.to(place))
+    return pack.owners, pack.lengths, by_pair[pack.use_pair.to(place)]
 
 
-def _vocabulary(head: Head) -> int:
-    weight = head.linear.weight
-    assert isinstance(weight, Tensor)
-    return weight.shape[0]
+def _plain(model: nn.Module, head: Head | None, forks: Sequence[Fork], rows: Rows) -> Found:
+    values, lengths = row_logprobs(model, head, forks, rows)
+    return rows.work, lengths, values
+
+
+def _sums(lengths: list[int], values: Float[Tensor, " token"]) -> Float[Tensor, " completion"]:
+    owner = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths)).to(values.device)
+    sums = torch.zeros(len(lengths), dtype=torch.float64, device=values.device)
+    return sums.index_add(0, owner, values.double())
+
+
+def _flat_order(found: list[Found], forks: Sequence[Fork]) -> list[list[int]]:
+    firsts = [0, *accumulate(len(fork.completions) for fork in forks)]
+    return [[firsts[fork] + index for fork, index in owners] for owners, _, _ in found]

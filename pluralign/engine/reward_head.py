@@ -1,35 +1,74 @@
 """Rewards: the output of a one-number head at every completion's last token."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from pluralign.engine.batches import TOKEN_BUDGET, batches, pad
-from pluralign.engine.scores import Scores, fork_lengths, scores_in_order
+from pluralign.engine.batches import TOKEN_BUDGET, pad
+from pluralign.engine.head import inner_model
+from pluralign.engine.load import max_tokens
+from pluralign.engine.pack import Pack, plan_packs, whole
+from pluralign.engine.passes import in_passes
+from pluralign.engine.plain import Owner, Rows, plan_rows, row_ends
+from pluralign.engine.proof import can_pack, encode
+from pluralign.engine.scores import Scores, refuse_longer, scores_in_order
 from pluralign.records.fork import Fork
 
+Ends = tuple[tuple[Owner, ...], Tensor]
+"""Completions and the hidden states at their ends."""
 
-def rewards(model: PreTrainedModel, forks: Sequence[Fork], *, token_budget: int = TOKEN_BUDGET) -> Scores:
+
+def rewards(model: nn.Module, forks: Sequence[Fork], *, token_budget: int = TOKEN_BUDGET) -> Scores:
     """The reward of every completion, r = w · h, where h is the hidden state at the completion's last token.
 
     `model` is a transformers sequence classifier with one label. Carries gradients unless the caller switched them off.
     Models that do not call their head `score` are run one completion at a time, by their own forward pass.
+
+    Raises: InputError for a prompt and completion that are longer than the model takes.
     """
+    inner = inner_model(model)
+    refuse_longer(forks, None if inner is None else max_tokens(inner))
+    head = getattr(inner, "score", None)
+    if inner is None or not isinstance(head, nn.Linear) or not isinstance(inner.base_model, PreTrainedModel):
+        return _one_by_one(model, forks)
+    if inner.base_model is inner:
+        return _one_by_one(model, forks)
+    found = end_states(inner.base_model, forks, token_budget=token_budget)
+    firsts = [0, *accumulate(len(fork.completions) for fork in forks)]
+    order = [[firsts[fork] + index for fork, index in owners] for owners, _ in found]
+    return scores_in_order([head(states).squeeze(1).double() for _, states in found], order, forks)
+
+
+def end_states(backbone: PreTrainedModel, forks: Sequence[Fork], *, token_budget: int) -> list[Ends]:
+    """The hidden state at each completion's last token, `[completions, width]` per forward pass."""
+    if can_pack(backbone, forks):
+        plan = partial(_packs, forks)
+        return in_passes(whole(forks), plan, partial(_packed, backbone), token_budget)
+    owners = [(number, index) for number, fork in enumerate(forks) for index in range(len(fork.completions))]
+    return in_passes(owners, partial(plan_rows, forks), partial(_plain, backbone, forks), token_budget)
+
+
+def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pack]:
+    return plan_packs(forks, work, token_budget, ends=True)
+
+
+def _packed(backbone: PreTrainedModel, pack: Pack) -> Ends:
+    hidden = encode(backbone, pack)
+    return pack.owners, hidden[pack.finals.to(hidden.device)]
+
+
+def _plain(backbone: PreTrainedModel, forks: Sequence[Fork], rows: Rows) -> Ends:
+    return rows.work, row_ends(backbone, forks, rows)
+
+
+def _one_by_one(model: nn.Module, forks: Sequence[Fork]) -> Scores:
     rows = [fork.prompt + completion for fork in forks for completion in fork.completions]
-    head = getattr(model, "score", None)
-    if not isinstance(head, nn.Linear) or model.base_model is model:
-        values = [model(input_ids=pad([row], model.device).ids, use_cache=False).logits.view(1) for row in rows]
-        return scores_in_order([value.double() for value in values], [[index] for index in range(len(rows))], forks)
-    order = batches(fork_lengths(forks), token_budget)
-    parts = [head(_last_hidden(model, [rows[index] for index in batch])).squeeze(1).double() for batch in order]
-    return scores_in_order(parts, order, forks)
-
-
-def _last_hidden(model: PreTrainedModel, rows: list[tuple[int, ...]]) -> Float[Tensor, "row width"]:
-    padded = pad(rows, model.device)
-    output = model.base_model(input_ids=padded.ids, use_cache=False)
-    last = padded.mask.sum(dim=1) - 1
-    return output.last_hidden_state[torch.arange(len(rows), device=last.device), last]
+    device = next(model.parameters()).device
+    values: list[Float[Tensor, " 1"]] = [
+        model(input_ids=pad([row], device).ids, use_cache=False).logits.view(1).double() for row in rows
+    ]
+    return scores_in_order(values, [[index] for index in range(len(rows))], forks)

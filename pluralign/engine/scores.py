@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pluralign.errors import InputError
 from pluralign.records.fork import Fork
 
 
@@ -39,9 +40,16 @@ class Scores:
         return self.sizes[0]
 
 
-def fork_lengths(forks: Sequence[Fork]) -> list[int]:
-    """Tokens of each completion together with its prompt, forks one after the other."""
-    return [len(fork.prompt) + len(completion) for fork in forks for completion in fork.completions]
+def refuse_longer(forks: Sequence[Fork], limit: int | None) -> None:
+    """Refuse forks that are longer than `limit` tokens, None for no bound.
+
+    Raises: InputError that names the fork by its number, from 0.
+    """
+    for number, fork in enumerate(forks):
+        longest = max(map(len, fork.completions))
+        if limit is not None and len(fork.prompt) + longest > limit:
+            given = f"a prompt of {len(fork.prompt)} tokens and a completion of {longest}"
+            raise InputError(f"fork {number}: {given}; the model takes {limit}")
 
 
 def scores_in_order(parts: list[Tensor], order: list[list[int]], forks: Sequence[Fork]) -> Scores:

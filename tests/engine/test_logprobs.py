@@ -3,14 +3,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluralign.engine import logprobs as engine
+from pluralign.engine import targets
 from pluralign.engine.head import find_head
 from pluralign.engine.logprobs import logprobs
 from pluralign.records.fork import Fork
 
 ARCHITECTURES = ["gpt2", "gpt_neox", "llama", "qwen2", "gemma2", "mistral", "cohere", "granite"]
 TOLERANCE = {"gemma2": 1e-5, "cohere": 1e-5}
-"""Where transformers computes a part (eager softmax, layer norms) in float32 even for a float64 model; else 1e-9."""
+"""Where transformers computes a part (eager softmax, layer norms) in float32 even for a float64 model; else 1e-9.
+
+Of gradients more so: root-mean-square norms round to float32 too (`test_attention` computes them in float64).
+"""
 
 token = st.integers(0, 260)
 ids = st.lists(token, min_size=1, max_size=14).map(tuple)
@@ -63,14 +66,14 @@ def test_float32_stays_within_a_ten_thousandth(tiny, architecture):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_gradients_equal_those_of_the_plain_way(tiny, architecture, monkeypatch):
-    monkeypatch.setattr(engine, "CHUNK_LOGITS", 272 * 3)
+    monkeypatch.setattr(targets, "CHUNK_LOGITS", 272 * 3)
     model = tiny.make_model(architecture, dtype=torch.float64)
     several = [Fork((1, 2, 3), ((4, 5, 6, 7, 8, 9, 10), (7,))), Fork((8, 9), ((3, 3), (2,)))]
     logprobs(model, several, token_budget=12).values.square().sum().backward()
     found = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     torch.cat([plain(model, fork) for fork in several]).square().sum().backward()
-    tolerance = TOLERANCE.get(architecture, 1e-9)
+    tolerance = 1e-9 if architecture in ("gpt2", "gpt_neox") else 1e-4
     for ours, parameter in zip(found, model.parameters(), strict=True):
         torch.testing.assert_close(ours, parameter.grad, rtol=tolerance, atol=tolerance)
 

@@ -1,0 +1,50 @@
+"""Work cut into forward passes, and cut smaller where memory does not suffice."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from pluralign.engine.pack import Pack
+from pluralign.engine.plain import Rows
+
+BatchT = TypeVar("BatchT", Pack, Rows)
+FoundT = TypeVar("FoundT")
+
+
+def in_passes(
+    work: Sequence[Any],
+    plan: Callable[[Sequence[Any], int], list[BatchT]],
+    run: Callable[[BatchT], FoundT],
+    token_budget: int,
+) -> list[FoundT]:
+    """What `run` finds in each of the batches that `plan` makes of `work` under the budget, in order.
+
+    Where a batch runs out of memory, it and what is left are planned anew with half its tokens; what was found stays.
+
+    Raises: torch.OutOfMemoryError where the smallest batch does not fit.
+    """
+    found: list[FoundT] = []
+    waiting = list(work)
+    while waiting:
+        planned = plan(waiting, token_budget)
+        waiting = []
+        for index, batch in enumerate(planned):
+            failure = _attempt(run, batch, found)
+            if failure is None:
+                continue
+            waiting = [piece for later in planned[index:] for piece in later.work]
+            token_budget = batch.tokens // 2
+            if token_budget < 1 or len(plan(batch.work, token_budget)) == 1:
+                raise failure
+            break
+    return found
+
+
+def _attempt(run: Callable[[BatchT], FoundT], batch: BatchT, found: list[FoundT]) -> torch.OutOfMemoryError | None:
+    """Run and keep what is found. The error comes back without its frames, which hold the memory of what failed."""
+    try:
+        found.append(run(batch))
+    except torch.OutOfMemoryError as error:
+        return error.with_traceback(None)
+    return None

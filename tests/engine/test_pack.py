@@ -1,0 +1,113 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pluralign.engine.calls import TOGETHER
+from pluralign.engine.pack import SHARED_PROMPT, Piece, common, plan_packs, whole
+from pluralign.records.fork import Fork
+
+few = st.lists(st.integers(0, 2), min_size=1, max_size=7).map(tuple)
+long = st.lists(st.integers(0, 1), min_size=1, max_size=70).map(tuple)
+stems = st.sampled_from([(), (7,) * 31, (7,) * 40, (7,) * 60 + (8,)])
+prompts = st.tuples(stems, few).map(lambda parts: parts[0] + parts[1])
+parts = st.tuples(prompts, st.lists(few | long, min_size=1, max_size=9).map(tuple))
+several = st.lists(parts, min_size=1, max_size=5)
+
+
+def paths(pack):
+    """The tokens that each token of the pack sees, by the plan's own rule, as tuples of ids."""
+    places = torch.arange(pack.tokens)
+    seen = pack.plan.sees(places[:, None], places[None])
+    return [tuple(pack.ids[0][row].tolist()) for row in seen]
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts=several, budget=st.integers(1, 300), ends=st.booleans())
+def test_every_token_sees_its_own_sequence_and_nothing_else(parts, budget, ends):
+    forks, seen_owners = [Fork(*part) for part in parts], []
+    for pack in plan_packs(forks, whole(forks), budget, ends=ends):
+        sight = paths(pack)
+        assert [len(path) - 1 for path in sight] == pack.plan.positions.tolist()
+        uses = pack.use_pair.split(pack.lengths)
+        for place, ((number, index), pairs) in enumerate(zip(pack.owners, uses, strict=True)):
+            prompt, completion = forks[number].prompt, forks[number].completions[index]
+            rows = pack.rows[pack.pair_row[pairs]]
+            assert pack.pair_target[pairs].tolist() == list(completion)
+            for at, row in enumerate(rows.tolist()):
+                assert sight[row] == prompt + completion[:at]
+            if ends:
+                assert sight[pack.finals[place]] == prompt + completion
+        seen_owners.extend(pack.owners)
+    assert sorted(seen_owners) == [
+        (number, index) for number, one in enumerate(forks) for index in range(len(one.completions))
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts=several, budget=st.integers(1, 300), window=st.none() | st.integers(1, 80))
+def test_the_calls_see_what_the_whole_mask_shows(parts, budget, window):
+    forks = [Fork(*part) for part in parts]
+    for pack in plan_packs(forks, whole(forks), budget, ends=True):
+        places = torch.arange(pack.tokens)
+        whole_mask = pack.plan.sees(places[:, None], places[None])
+        if window is not None:
+            whole_mask &= pack.plan.positions[:, None] - pack.plan.positions[None] < window
+        found = torch.zeros_like(whole_mask)
+        for index, call in enumerate(pack.plan.calls):
+            keys = torch.cat([torch.arange(*span) for span in call.keys])
+            mask = pack.plan.mask(index, window, torch.zeros(1))
+            if mask is None:
+                mask = torch.full((call.stop - call.start,) * 2, float("-inf")).triu(1)
+            found[call.start : call.stop, keys] = mask == 0
+        assert torch.equal(found, whole_mask)
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts=several, budget=st.integers(1, 300))
+def test_no_pack_exceeds_the_budget_unless_one_completion_does(parts, budget):
+    forks = [Fork(*part) for part in parts]
+    for pack in plan_packs(forks, whole(forks), budget, ends=False):
+        assert pack.tokens <= budget or len(pack.owners) == 1
+
+
+def test_what_is_shared_is_encoded_once():
+    prompt = tuple(range(100))
+    one = Fork(prompt, tuple((token,) for token in range(254)))
+    pairs = Fork((1,), ((5, 6, 7, 8, 9), (5, 6, 7, 3, 9)))
+    assert [pack.tokens for pack in plan_packs([one], whole([one]), 8192, ends=False)] == [100]
+    (pack,) = plan_packs([one], whole([one]), 8192, ends=False)
+    assert pack.rows.tolist() == [99]
+    (pack,) = plan_packs([pairs], whole([pairs]), 8192, ends=False)
+    assert pack.tokens == 1 + 4 + 1
+    (pack,) = plan_packs([pairs], whole([pairs]), 8192, ends=True)
+    assert pack.tokens == 1 + 5 + 2
+
+
+@pytest.mark.parametrize(("length", "tokens"), [(SHARED_PROMPT, SHARED_PROMPT + 2), (SHARED_PROMPT - 1, None)])
+def test_prompts_that_begin_alike_share_a_long_beginning(length, tokens):
+    forks = [Fork((7,) * length + (end,), ((1,), (2,))) for end in (3, 4)]
+    (pack,) = plan_packs(forks, whole(forks), 8192, ends=False)
+    assert pack.tokens == (tokens if tokens else 2 * (length + 1))
+
+
+def test_a_fork_beyond_the_budget_is_split_with_its_prompt():
+    wide = Fork(tuple(range(10)), tuple((token, token, token) for token in range(20)))
+    packs = plan_packs([wide], [Piece(0, tuple(range(20)))], 22, ends=False)
+    assert [pack.tokens for pack in packs] == [22, 22, 22, 14]
+    assert sum(len(pack.owners) for pack in packs) == 20
+
+
+def test_short_completions_share_a_call_and_long_ones_go_alone():
+    prompt = tuple(range(200))
+    short = Fork(prompt, tuple((token, token, token) for token in range(1 + TOGETHER)))
+    (pack,) = plan_packs([short], whole([short]), 8192, ends=False)
+    assert len(pack.plan.calls) == 3
+    long_ones = Fork(prompt, tuple((token,) * (2 + TOGETHER) for token in range(4)))
+    (pack,) = plan_packs([long_ones], whole([long_ones]), 8192, ends=False)
+    assert len(pack.plan.calls) == 4
+    assert [call.keys[0] for call in pack.plan.calls[1:]] == [(0, 200)] * 3
+
+
+def test_common_prefixes():
+    assert [common(*pair) for pair in [((), (1,)), ((1, 2), (1, 2)), ((1, 2), (1, 3)), ((1,), (1, 2))]] == [0, 2, 1, 1]
