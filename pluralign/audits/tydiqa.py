@@ -38,7 +38,7 @@ MEASURES = {
     ),
 }
 REFERENCE = {"language": "en"}
-ROWS = "google-research-datasets/tydiqa"
+ROWS = "google-research-datasets/tydiqa:secondary_task"
 
 COLUMNS = ("id", "title", "context", "question", "answers")
 MAX_TOKENS = 50

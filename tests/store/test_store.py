@@ -69,6 +69,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(OSError, match="disk full"):
         store.write_text(path, "new")
     assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["verdicts.json"]
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
