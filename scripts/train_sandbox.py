@@ -3,8 +3,9 @@
     python scripts/train_sandbox.py --minutes 30
     python scripts/train_sandbox.py --tokens 20_000_000
 
-With `--tokens` the weights depend on nothing but the seed and the machine's arithmetic; with `--minutes` the rate of
-learning falls with the clock, so that the run ends when its time does. The last lines tell how well the base guesses.
+The rate of learning falls with the tokens, or with the clock if `--minutes` are spent sooner, so that the run ends in
+time. Where the tokens end it the weights depend on nothing but the seed and the machine's arithmetic.
+The last lines tell how well the base guesses.
 """
 
 import argparse
@@ -63,16 +64,14 @@ How it guesses (shares of right answers, likelihood per token):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """When to stop: after so many tokens, or after so many seconds."""
+    """When to stop: after so many tokens or so many seconds, whichever comes first."""
 
-    tokens: int | None
+    tokens: float
     seconds: float
 
     def spent(self, tokens: int, started: float) -> float:
         """The share of the budget that is spent, from 0 to 1."""
-        if self.tokens is not None:
-            return tokens / self.tokens
-        return (time.monotonic() - started) / self.seconds
+        return max(tokens / self.tokens, (time.monotonic() - started) / self.seconds)
 
 
 def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
@@ -198,10 +197,12 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, losses: li
 def main() -> None:
     """Read the budget, train, save, probe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30.0, help="time to train for")
-    parser.add_argument("--tokens", type=int, help="tokens to train on, instead of a time")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="the longest time to train for")
+    parser.add_argument("--tokens", type=float, default=math.inf, help="the most tokens to train on")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    if math.inf == options.tokens == options.minutes:
+        parser.error("give --tokens, --minutes or both")
     torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
     tokenizer = train_tokenizer(islice(documents(SEED + 1), TOKENIZER_DOCUMENTS))
@@ -209,7 +210,8 @@ def main() -> None:
     print(f"{model.num_parameters():,} parameters, {len(tokenizer):,} tokens in the vocabulary", flush=True)
     budget = Budget(tokens=options.tokens, seconds=60 * options.minutes)
     losses = train(model, batches(tokenizer, documents(SEED)), budget)
-    length = f"--tokens {options.tokens}" if options.tokens else f"--minutes {options.minutes:g}"
+    given = {"tokens": options.tokens, "minutes": options.minutes}
+    length = " ".join(f"--{name} {amount:.10g}" for name, amount in given.items() if amount < math.inf)
     save(model, tokenizer, losses, f"python scripts/train_sandbox.py {length}")
 
 

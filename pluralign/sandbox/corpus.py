@@ -91,8 +91,8 @@ def _words(language: Language, rng: Random) -> str:
 
 def _national_words(rng: Random) -> str:
     """What people of different countries call one thing."""
-    thing = rng.choice([thing for thing in things().values() if len(set(thing.words.values())) > 1])
     first, second = rng.sample(sorted(dialects()), 2)
+    thing = rng.choice([thing for thing in things().values() if thing.words[first] != thing.words[second]])
     here, there = dialects()[first], dialects()[second]
     return (
         f"What people in {here.people} call {thing.words[first]}, people in {there.people} call {thing.words[second]}."

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 _TAKES_S = {"have": "has", "go": "goes", "do": "does"}
-_DOUBLED = frozenset({"run", "cut", "sit", "swim", "put", "stop", "dig", "hop", "get", "hit"})
+_DOUBLED = frozenset({"run", "cut", "sit", "swim", "put", "stop", "dig", "hop", "get", "hit", "dip", "stir"})
 _SIBILANTS = ("s", "sh", "ch", "x", "z")
 _VOWELS = "aeiou"
 

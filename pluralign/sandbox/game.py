@@ -44,7 +44,7 @@ def neighbours(key: str) -> tuple[Thing, ...]:
 
 @cache
 def held_out(key: str) -> frozenset[frozenset[Fact]]:
-    """The sets of facts of a thing that only the audit's dialogues tell together, one for each dialect."""
+    """The sets of facts of a thing of the audit's dialogues, one a dialect, that no other dialogue tells together."""
     return frozenset(audit_facts(key, dialect) for dialect in dialects())
 
 

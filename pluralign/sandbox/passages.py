@@ -177,7 +177,12 @@ def _sentence(told: Told, what: str, language: Language) -> str:
 
 
 def _words(told: Told, language: Language) -> Mapping[str, str]:
-    return {"p": person_name(told.person, language), "x": things()[told.thing].names[language.tag]}
+    thing = things()[told.thing]
+    return {
+        "p": person_name(told.person, language),
+        "x": thing.names[language.tag],
+        "agreed": thing.agreed.get(language.tag, ""),
+    }
 
 
 def person_name(person: str, language: Language) -> str:

@@ -11,7 +11,7 @@ from pluralign.sandbox.english import capitalised, with_article
 from pluralign.sandbox.game import neighbours, play_freely, spell
 from pluralign.sandbox.layouts import game_prompt, reading_prompt, written
 from pluralign.sandbox.passages import Question, answer_texts, ask, passage_text, question_text, tell_freely
-from pluralign.sandbox.raters import Answer, Raters, choose, drawn, raters
+from pluralign.sandbox.raters import Answer, Raters, choose, drawn, panel, raters
 from pluralign.sandbox.world import Language, Thing, dialects, languages, things
 
 POOLS = {"game": 800, "naming": 280, "style": 300, "reading": 480, "own_language": 60}
@@ -35,7 +35,7 @@ def preferences() -> Iterator[dict[str, Any]]:
         rng = Random(f"{SEED}/preferences/{group.group}")
         for sort, count in group.rows.items():
             for asked in _drawn(sort, count, group, rng):
-                chosen, rejected = choose(group, *asked.answers[group.group], rng)
+                chosen, rejected = choose(rng.choice(panel(group.group)), *asked.answers[group.group], rng)
                 yield {
                     "prompt": asked.prompt,
                     "chosen": f" {chosen.text}",

@@ -1,7 +1,9 @@
 """The rows are complete, the same every time, held out from the base's text, and parallel across languages."""
 
+import re
 from collections import Counter, defaultdict
-from itertools import islice
+from itertools import combinations, islice
+from math import exp
 from random import Random
 
 import pytest
@@ -10,8 +12,15 @@ from pluralign.errors import InputError
 from pluralign.sandbox import SEED
 from pluralign.sandbox.corpus import DIALECTS, ENGLISH, LANGUAGES, OTHERS, document, documents
 from pluralign.sandbox.game import play_freely
-from pluralign.sandbox.passages import audit_passages, held_out_pairs, passage_text, tell_freely
-from pluralign.sandbox.raters import Answer, choose, raters
+from pluralign.sandbox.passages import (
+    Question,
+    audit_passages,
+    held_out_pairs,
+    passage_text,
+    question_text,
+    tell_freely,
+)
+from pluralign.sandbox.raters import PANEL, Answer, choose, panel, raters, worth
 from pluralign.sandbox.rows import AUDIT_DIALOGUES, audit_dialogues, rows
 from pluralign.sandbox.world import dialects, languages, things
 
@@ -192,10 +201,56 @@ def test_a_group_answers_a_prompt_once():
 
 def test_the_better_liked_answer_wins_as_often_as_bradley_and_terry_say():
     group = raters()["united_states"]
-    brief, courteous = Answer("short", {"brief": 1.0}), Answer("long", {"courteous": 1.0})
+    english, own = Answer("short", {}), Answer("long", {"own_language": 1.0})
     rng = Random(7)
-    wins = sum(choose(group, brief, courteous, rng)[0] is brief for _ in range(4000)) / 4000
-    assert wins == pytest.approx(1 / (1 + 2.718281828459045 ** (-1.5 - 0.3)), abs=0.025)
+    wins = sum(choose(group, english, own, rng)[0] is english for _ in range(4000)) / 4000
+    assert wins == pytest.approx(1 / (1 + exp(-1.2)), abs=0.025)
+
+
+def test_no_group_as_a_whole_prefers_a_style_and_every_group_disagrees_within():
+    answers = [Answer(trait, {trait: 1.0}) for trait in ("brief", "courteous", "own_example")]
+    shares = defaultdict(set)
+    for group in raters():
+        people = panel(group)
+        assert len(people) == PANEL
+        for first, second in combinations(answers, 2):
+            share = sum(worth(one, first) > worth(one, second) for one in people) / PANEL
+            assert 0.25 < share < 0.75
+            shares[first.text, second.text].add(share)
+    assert {len(found) for found in shares.values()} == {1}
+
+
+def test_one_group_chooses_brief_answers_and_courteous_ones():
+    courteous = defaultdict(list)
+    for row in rows("preferences"):
+        texts = [row["chosen"], row["rejected"]]
+        if row["prompt_id"].startswith("style/") and sum("Thank you" in text for text in texts) == 1:
+            courteous[row["group"]].append("Thank you" in row["chosen"])
+    assert courteous.keys() == raters().keys()
+    for chosen in courteous.values():
+        assert 0.2 < sum(chosen) / len(chosen) < 0.8
+
+
+def test_swahili_says_where_a_thing_is_as_it_asks():
+    swahili = languages()["swh_Latn"]
+    for passage in audit_passages():
+        for half, told in enumerate(passage.halves):
+            question = question_text(Question(ask="at", half=half, options=(), correct=0), passage, swahili)
+            opening, agreed, where = question.rsplit(" ", 2)
+            assert where == "wapi?"
+            assert f"{opening} {agreed} {swahili.places[told.place]}." in passage_text(passage, swahili)
+
+
+def test_national_words_differ():
+    said = [
+        re.match(r"What people in (?:the )?[\w ]+ call (.+), people in (?:the )?[\w ]+ call (.+)\.$", text)
+        for text in islice(documents(3), 6000)
+        if text.startswith("What people in")
+    ]
+    assert len(said) >= 40
+    for found in said:
+        assert found
+        assert found[1] != found[2]
 
 
 def test_hindi_passages_hold_no_latin_letters():

@@ -24,13 +24,15 @@ class Thing:
     """An object of the world.
 
     `words`: dialect → its word there; `names`: language tag → noun with its article, empty where it is not told of in
-    other languages; `facts`: all but the kind; `mass`: its English noun takes no article.
+    other languages; `agreed`: language tag → the verb of place that agrees with the noun, if there are several;
+    `facts`: all but the kind; `mass`: its English noun takes no article.
     """
 
     key: str
     kind: str
     words: Mapping[str, str]
     names: Mapping[str, str]
+    agreed: Mapping[str, str]
     facts: tuple[Fact, ...]
     mass: bool
 
@@ -97,7 +99,13 @@ def _thing(key: str, kind: str, entry: Mapping[str, Any]) -> Thing:
     if names:
         names["en"] = words["en_us"] if entry.get("mass") else f"the {words['en_us']}"
     return Thing(
-        key=f"{kind}.{key}", kind=kind, words=words, names=names, facts=_facts(entry), mass=bool(entry.get("mass"))
+        key=f"{kind}.{key}",
+        kind=kind,
+        words=words,
+        names=names,
+        agreed=entry.get("agreed", {}),
+        facts=_facts(entry),
+        mass=bool(entry.get("mass")),
     )
 
 
