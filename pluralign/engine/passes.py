@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import torch
-
+from pluralign.engine.budget import out_of_memory
 from pluralign.engine.pack import Pack
 from pluralign.engine.plain import Rows
 
@@ -22,7 +21,7 @@ def in_passes(
 
     Where a batch runs out of memory, it and what is left are planned anew with half its tokens; what was found stays.
 
-    Raises: torch.OutOfMemoryError where the smallest batch does not fit.
+    Raises: torch.OutOfMemoryError (of a CPU's memory: RuntimeError, MemoryError) where the smallest batch does not fit.
     """
     found: list[FoundT] = []
     waiting = list(work)
@@ -41,10 +40,12 @@ def in_passes(
     return found
 
 
-def _attempt(run: Callable[[BatchT], FoundT], batch: BatchT, found: list[FoundT]) -> torch.OutOfMemoryError | None:
+def _attempt(run: Callable[[BatchT], FoundT], batch: BatchT, found: list[FoundT]) -> BaseException | None:
     """Run and keep what is found. The error comes back without its frames, which hold the memory of what failed."""
     try:
         found.append(run(batch))
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
         return error.with_traceback(None)
     return None

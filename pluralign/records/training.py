@@ -14,8 +14,8 @@ class Training:
     `max_steps` ends training earlier where it is not None. `max_length`: tokens of prompt and completion together;
     longer completions lose their end, and a preference whose prompt leaves no room is left out (both are counted in
     the log). `warmup_ratio`: share of the steps in which the learning rate rises from zero. `max_grad_norm`: gradients
-    are scaled down to this norm, 0 for never. `token_budget`: padded tokens of one forward pass; it bounds memory and
-    leaves results as they are. `bf16`: "auto" uses bfloat16 autocast on a GPU that has it and float32 on a CPU.
+    are scaled down to this norm, 0 for never. `token_budget`: tokens encoded in one forward pass; it bounds memory,
+    leaves results as they are, and is halved where memory runs out. `bf16`: "auto" uses bfloat16 autocast on a GPU that has it and float32 on a CPU.
     """
 
     learning_rate: float = 1e-5

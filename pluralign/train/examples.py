@@ -24,11 +24,6 @@ class Example:
         """Tokens that the model reads for this example, prompt and completion once for each completion."""
         return sum(len(self.fork.prompt) + len(completion) for completion in self.fork.completions)
 
-    def padded_tokens(self) -> int:
-        """The same when its completions are padded to the longest."""
-        longest = max(len(completion) for completion in self.fork.completions)
-        return len(self.fork.completions) * (len(self.fork.prompt) + longest)
-
 
 @dataclass(frozen=True, slots=True)
 class Fitting:

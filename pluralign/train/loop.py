@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.data.models import check_model
+from pluralign.engine.budget import Budget, out_of_memory
 from pluralign.engine.device import pick_device
 from pluralign.engine.load import (
     is_classifier,
@@ -59,17 +60,12 @@ def train(job: Job) -> None:
     try:
         _train(job)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         budget = job.training.token_budget
         raise RunError(f"{_method(job)}: the memory is too small; lower token_budget (now {budget})") from error
     except OSError as error:
         raise RunError(f"{_method(job)}: {job.out} cannot be written ({error.strerror or error})") from error
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; PyTorch says so of a CPU's in the text alone."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _train(job: Job) -> None:
@@ -81,7 +77,7 @@ def _train(job: Job) -> None:
         method=job.method,
         options=job.options,
         score=rewards if job.method.KIND == "reward" else logprobs,
-        token_budget=job.training.token_budget,
+        budget=Budget(job.training.token_budget),
         autocast=partial(autocast, device, bf16),
     )
     state = State(model=model, optimiser=make_optimiser(model, job.training))

@@ -1,0 +1,55 @@
+"""How much goes through a model at once: sizes in tokens, a budget of them, and work cut to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from pluralign.engine.head import inner_model
+from pluralign.engine.proof import can_pack
+from pluralign.records.fork import Fork
+
+
+@dataclass(slots=True)
+class Budget:
+    """Tokens of one forward pass. Whoever runs out of memory halves it, for all that comes after."""
+
+    tokens: int
+
+    def halve(self) -> None:
+        """Half the tokens, at least one."""
+        self.tokens = max(1, self.tokens // 2)
+
+
+def encoded_tokens(model: nn.Module, forks: Sequence[Fork]) -> list[int]:
+    """Tokens that each fork costs: its prompt once where the model can pack, else a padded row for each completion."""
+    inner = inner_model(model)
+    shared = inner is not None and isinstance(inner.base_model, PreTrainedModel) and can_pack(inner.base_model, forks)
+    if shared:
+        return [len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
+    return [len(fork.completions) * (len(fork.prompt) + max(map(len, fork.completions))) for fork in forks]
+
+
+def fill(sizes: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices of `sizes` in bins whose sum keeps to `budget`; what exceeds it alone has a bin of its own.
+
+    The largest come first, each into the first bin that has room, so that the bins are few.
+    """
+    bins: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(sizes)), key=lambda index: (-sizes[index], index)):
+        place = next((place for place, left in enumerate(room) if left >= sizes[index]), None)
+        if place is None:
+            bins.append([index])
+            room.append(budget - sizes[index])
+        else:
+            bins[place].append(index)
+            room[place] -= sizes[index]
+    return bins
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; PyTorch says so of a CPU's in the text alone."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
