@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from pluralign import __version__
+from pluralign.allocator import keep_memory
 from pluralign.errors import InputError, PluralignError
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _command() -> str:
 
 def main() -> None:
     """Entry point: 0 for success, 1 for work that failed, 2 for input that cannot be used, 130 for Ctrl-C."""
+    keep_memory()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sys.exit(_code(lambda: app(exit_on_error=False, print_error=False)))
 
