@@ -36,7 +36,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def read(path: Path, settings: Sequence[str] = ()) -> RunFile:
     """Read and check a run file; `settings` are "NAME=VALUE" texts that fill variables or override options."""
-    table = fill(override(_shaped(_parse(path), path), settings, path.name), settings, path.name)
+    return check(_parse(path), path, settings)
+
+
+def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
+    """Check the table of a run file that stands, or is to stand, at `path`."""
+    table = fill(override(_shaped(table, path), settings, path.name), settings, path.name)
     sections = ("data", "stage", "audit", "recorded")
     known = (*plugins.option_names(General), *sections)
     for key in table:
