@@ -3,25 +3,20 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import tomli_w
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pluralign import store
 from pluralign.asking import ask
 from pluralign.data import mix
-from pluralign.errors import PluralignError, RunError
+from pluralign.errors import RunError
 from pluralign.run import environment, plan
+from pluralign.run.answers import Asking, model_folder
 from pluralign.run.findings import Answers, find, write
-from pluralign.run.parts import Exam, Prepared, Rung, Voices
-from pluralign.subjects.recorded import RecordedSubject
-
-Meter = Callable[..., None]
-"""Called with `completed`, and optionally `total` and `note`, to move a progress bar."""
+from pluralign.run.parts import Prepared, Rung, Voices
+from pluralign.run.progress import Meter, bar, bars, named
 
 
 def execute(prepared: Prepared, *, command: str) -> str:
@@ -31,22 +26,42 @@ def execute(prepared: Prepared, *, command: str) -> str:
         every = list(plan.steps(prepared))
         todo = sum(step.state != "done" for step in every)
         print(f"{prepared.file.path}: {todo} of {len(every)} steps to do", file=sys.stderr, flush=True)
-        store.write_text(folder / "resolved.toml", tomli_w.dumps(prepared.file.resolved))
-        made_on = environment.describe(command)
-        store.write_json(folder / environment.FILE, made_on)
-        with _progress() as progress:
+        made_on = _begin(prepared, command)
+        with bars() as progress:
             for voices in prepared.voices:
                 _keep(voices, folder, made_on)
             for rung in prepared.rungs:
                 if rung.entry is not None and rung.entry.state(folder) != "done":
-                    with _bar(progress, f"train {rung.stage.name}") as meter:
+                    with bar(progress, f"train {rung.stage.name}") as meter:
                         _train(rung, prepared, meter, made_on)
-            answers = _ask_all(prepared, progress, made_on)
-            with _bar(progress, "report") as meter:
+            asking = Asking(prepared=prepared, made_on=made_on, progress=progress)
+            for line in asking.forecast():
+                progress.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            answers = asking.answers()
+            with bar(progress, "report") as meter:
                 meter(total=1)
                 last_lines = write(find(prepared, answers, command=command), folder / "report")
                 meter(completed=1)
     return last_lines
+
+
+def forecast_only(prepared: Prepared, *, command: str) -> str:
+    """Say what asking will take, a line a stage. Only the few items that are timed are asked, and their replies kept.
+
+    Every stage's model must be there.
+    """
+    with store.locked(prepared.folder), bars() as progress:
+        made_on = _begin(prepared, command)
+        asking = Asking(prepared=prepared, made_on=made_on, progress=progress)
+        return "\n".join(asking.forecast()) or "nothing is left to ask"
+
+
+def _begin(prepared: Prepared, command: str) -> dict[str, str]:
+    """Write down what is run and on what; gives the latter."""
+    store.write_text(prepared.folder / "resolved.toml", tomli_w.dumps(prepared.file.resolved))
+    made_on = environment.describe(command)
+    store.write_json(prepared.folder / environment.FILE, made_on)
+    return made_on
 
 
 def report_only(prepared: Prepared, *, command: str) -> str:
@@ -89,13 +104,13 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter, made_on: Mapping[str, s
         raise ValueError(f"stage {rung.stage.name} is not one that is trained")
     voices = next(voices for voices in prepared.voices if voices.name == part.header.data)
     reference = prepared.rung(rung.stage.reference).model if rung.stage.reference else None
-    with store.making(entry, prepared.folder) as partial, _named(f"stage {rung.stage.name}"):
+    with store.making(entry, prepared.folder) as partial, named(f"stage {rung.stage.name}"):
         train(
             Job(
                 method=part.module,
                 options=part.options,
                 training=part.training,
-                parent=_model(prepared.rung(part.parent)),
+                parent=model_folder(prepared.rung(part.parent)),
                 reference=reference,
                 preferences=voices.train,
                 held_out=voices.held_out,
@@ -108,112 +123,3 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter, made_on: Mapping[str, s
         )
         store.write_json(partial / "stage.json", dataclasses.asdict(rung.stage))
         store.write_json(partial / environment.FILE, made_on)
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Put the stage's or the audit's name before what went wrong in it."""
-    try:
-        yield
-    except PluralignError as error:
-        raise type(error)(f"{what}: {error}") from error
-
-
-def _model(rung: Rung) -> Path:
-    if rung.model is None:
-        raise ValueError(f"stage {rung.stage.name} has no model")
-    return rung.model
-
-
-def _ask_all(prepared: Prepared, progress: Progress, made_on: Mapping[str, str]) -> Answers:
-    """Every stage answers every audit that it can; a model is loaded only where replies are missing."""
-    answers: Answers = {}
-    for rung in prepared.rungs:
-        subject: ask.Subject | None = None
-        for exam in prepared.exams:
-            if not plan.takes(rung, exam):
-                continue
-            path = plan.replies_path(rung, exam, prepared)
-            replies = ask.read_replies(path)
-            if not plan.answered(rung, exam, path, replies):
-                what = f"ask {rung.stage.name}: {exam.part.name}"
-                with _named(f"audit {exam.part.name} of {rung.stage.name}"), _bar(progress, what) as meter:
-                    if rung.recorded is not None:
-                        path.unlink(missing_ok=True)
-                        subject = _recorded(rung, exam, prepared)
-                    subject = subject or _load(rung, prepared)
-                    replies = _ask(subject, rung, exam, prepared, meter)
-                    store.write_json(path.with_name(environment.FILE), made_on)
-            answers[exam.part.name, rung.stage.name] = replies
-    return answers
-
-
-def _ask(subject: ask.Subject, rung: Rung, exam: Exam, prepared: Prepared, meter: Meter) -> ask.Replies:
-    entry = plan.audit_entry(rung, exam, prepared)
-    folder = entry.folder(prepared.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    store.write_json(folder / "made_of.json", entry.made_of)
-    meter(total=len(ask.expected(exam.items, subject.answers)))
-    replies = ask.ask(subject, exam.items, folder / f"{rung.stage.name}.jsonl", tick=lambda done: meter(completed=done))
-    notice = subject.notice() if isinstance(subject, RecordedSubject) else None
-    if notice:
-        store.write_text(folder / plan.NOTICE, notice + "\n")
-    if len(exam.items) == exam.total:
-        held = ask.read_replies(folder / f"{rung.stage.name}.jsonl")
-        store.write_text(folder / "DONE", f"{sum(map(len, held.values()))}\n")
-    return replies
-
-
-def _recorded(rung: Rung, exam: Exam, prepared: Prepared) -> RecordedSubject:
-    adapter = prepared.file.recorded
-    if adapter is None or rung.recorded is None:
-        raise ValueError(f"stage {rung.stage.name} is not recorded")
-    audit = exam.part.header.uses
-    files = rung.recorded[audit]
-    return RecordedSubject(
-        name=rung.stage.name,
-        replies=lambda items: adapter.module.replies(audit, files, items, adapter.options),
-        known=exam.every,
-    )
-
-
-def _load(rung: Rung, prepared: Prepared) -> ask.Subject:
-    general = prepared.file.general
-    if rung.stage.kind == "reward":
-        from pluralign.subjects.reward import RewardSubject
-
-        return RewardSubject.load(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
-    from pluralign.subjects.local import LocalSubject
-
-    return LocalSubject.load(rung.stage.name, _model(rung), dtype=general.dtype, template=general.template)
-
-
-def _progress() -> Progress:
-    """Bars on a terminal; elsewhere one line as each thing is done."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console,
-        disable=not console.is_terminal,
-    )
-
-
-@contextmanager
-def _bar(progress: Progress, what: str) -> Iterator[Meter]:
-    task = progress.add_task(what, total=None, note="")
-
-    def move(*, completed: int = 0, total: int | None = None, note: str = "") -> None:
-        if total is not None:
-            progress.update(task, total=total)
-        progress.update(task, completed=completed, note=note)
-
-    yield move
-    done = next(each for each in progress.tasks if each.id == task)
-    progress.update(task, total=done.completed, completed=done.completed)
-    if progress.disable:
-        print(f"{what}: done ({done.completed:.0f} in {done.elapsed or 0:.0f} s)", file=sys.stderr, flush=True)

@@ -1,0 +1,65 @@
+"""How many tokens the asks of some items come to, by a stage's own tokenizer and template."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from pluralign.asking.ask import Subject
+from pluralign.data.render import TooLongError, render, render_prompt
+from pluralign.engine.budget import encoded_tokens
+from pluralign.engine.load import max_tokens
+from pluralign.records.fork import Fork
+from pluralign.records.item import Item, Write
+from pluralign.run.forecast import Kind, Tokens
+from pluralign.subjects.local import LocalSubject
+from pluralign.subjects.questions import Question, options, questions
+from pluralign.subjects.reward import RewardSubject
+
+Local = LocalSubject | RewardSubject
+RenderedT = TypeVar("RenderedT")
+
+
+def count_tokens(subject: Subject, items: Sequence[Item]) -> dict[Kind, Tokens]:
+    """What the asks that `subject`, a model on this machine, can answer come to.
+
+    A question that is too long for the model has no tokens, since nothing is computed for it.
+    """
+    if not isinstance(subject, Local):
+        raise TypeError(f"{subject.name} has no model whose tokens could be counted")
+    asked = [question for question in questions(items) if type(question.ask) in subject.answers]
+    written = [question for question in asked if isinstance(question.ask, Write)]
+    compared = [question for question in asked if not isinstance(question.ask, Write)]
+    return {True: _written(subject, written), False: _compared(subject, compared)}
+
+
+def _compared(subject: Local, asked: Sequence[Question]) -> Tokens:
+    end = isinstance(subject, RewardSubject) and subject.end
+    limit = max_tokens(subject.model)
+
+    def fork(question: Question) -> Fork:
+        texts, template = options(question.ask), subject.template
+        return render(question.ask.prompt, texts, subject.tokenizer, template=template, end=end, max_tokens=limit)
+
+    forks = _fitting(asked, fork)
+    return Tokens(read=sum(encoded_tokens(subject.model, forks)) if forks else 0)
+
+
+def _written(subject: Local, asked: Sequence[Question]) -> Tokens:
+    limit = max_tokens(subject.model)
+
+    def lengths(question: Question) -> tuple[int, int]:
+        longest = question.ask.max_tokens if isinstance(question.ask, Write) else 0
+        prompt = len(render_prompt(question.ask.prompt, subject.tokenizer, subject.template))
+        return (prompt, longest) if limit is None or prompt + longest <= limit else (0, 0)
+
+    pairs = _fitting(asked, lengths)
+    return Tokens(read=sum(prompt for prompt, _ in pairs), written=sum(longest for _, longest in pairs))
+
+
+def _fitting(asked: Sequence[Question], rendered: Callable[[Question], RenderedT]) -> list[RenderedT]:
+    """What `rendered` makes of the questions that are not too long for the model."""
+    found: list[RenderedT] = []
+    for question in asked:
+        with question.named(), suppress(TooLongError):
+            found.append(rendered(question))
+    return found
