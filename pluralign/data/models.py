@@ -9,7 +9,8 @@ from pluralign.errors import InputError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-CHAT_TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates", "tekken.json")
+ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 CLASSIFIER = "ForSequenceClassification"
 """How the architecture of a classifier's checkpoint ends in its `config.json`; a reward model has one label."""
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "spiece.model")
@@ -19,16 +20,17 @@ def check_model(model: str) -> None:
     """Refuse what cannot be a model: neither a folder with a model's files, nor a hub id of the form owner/name.
 
     Of a folder it checks `config.json` with a `model_type`, the weights (every shard that the index names) and the
-    tokenizer; of a hub id the form alone, since whether it exists is known only to the hub.
+    tokenizer, or that it holds a whole adapter; of a hub id the form alone, since whether it exists is known only to
+    the hub.
 
     Raises: InputError.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
-        _check_config(folder)
-        _check_weights(folder)
-        if not any((folder / name).is_file() for name in TOKENIZERS):
-            raise InputError(f'model "{model}": the folder holds no tokenizer ({", ".join(TOKENIZERS)})')
+        if is_adapter(folder):
+            check_adapter(folder)
+        else:
+            _check_folder(folder)
     elif folder.exists():
         raise InputError(f'model "{model}" is a file; a model is a folder with config.json, weights and a tokenizer')
     elif not HUB_ID.fullmatch(model):
@@ -38,37 +40,67 @@ def check_model(model: str) -> None:
         )
 
 
-def is_reward_model(folder: Path) -> bool:
-    """Whether a model's folder holds a reward model: a sequence classifier with one label.
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter (what was learnt on top of a base) and no model."""
+    return (folder / ADAPTER).is_file() and not (folder / "config.json").is_file()
 
-    Raises: InputError for a classifier of several labels.
+
+def check_adapter(folder: Path) -> None:
+    """Refuse a folder that is not a whole LoRA adapter, and a model's.
+
+    Raises: InputError.
     """
-    config = _read_json(folder / "config.json")
+    if (folder / "config.json").is_file():
+        raise InputError(f'adapter "{folder}": the folder holds a model (config.json), not an adapter alone')
+    if not (folder / ADAPTER).is_file():
+        raise InputError(f'adapter "{folder}": the folder holds no {ADAPTER}, so it is not an adapter')
+    kind = read_json(folder / ADAPTER).get("peft_type")
+    if kind != "LORA":
+        raise InputError(f"{folder / ADAPTER}: peft_type is {json.dumps(kind)}; only LORA adapters can be loaded")
+    if not has_any(folder, ADAPTER_WEIGHTS):
+        raise InputError(f'adapter "{folder}": the folder holds no weights ({" or ".join(ADAPTER_WEIGHTS)})')
+
+
+def adapter_base(folder: Path) -> tuple[str, str | None]:
+    """The model that an adapter says it was trained on, and its revision where it says one.
+
+    Raises: InputError where it names none.
+    """
+    config = read_json(folder / ADAPTER)
+    base, revision = config.get("base_model_name_or_path"), config.get("revision")
+    if not isinstance(base, str) or not base:
+        raise InputError(
+            f"{folder / ADAPTER}: no base_model_name_or_path; give the base as the model, and this as its adapter"
+        )
+    return base, revision if isinstance(revision, str) and revision else None
+
+
+def is_reward_adapter(folder: Path) -> bool:
+    """Whether an adapter makes a classifier, as reward models are, of its base."""
+    return read_json(folder / ADAPTER).get("task_type") == "SEQ_CLS"
+
+
+def count_labels(folder: Path) -> int | None:
+    """How many labels the classifier in a model's folder has; None for a model that is no classifier."""
+    config = read_json(folder / "config.json")
     if not any(str(name).endswith(CLASSIFIER) for name in config.get("architectures") or ()):
-        return False
-    labels = len(config["id2label"]) if "id2label" in config else config.get("num_labels", 2)
-    if labels != 1:
-        raise InputError(f'model "{folder}" is a classifier of {labels} labels; a reward model has 1')
-    return True
+        return None
+    return len(config["id2label"]) if "id2label" in config else int(config.get("num_labels", 2))
 
 
-def has_chat_template(folder: Path) -> bool:
-    """Whether a model's folder holds a template for conversations, wherever tokenizers keep theirs."""
-    if any((folder / name).exists() for name in CHAT_TEMPLATES):
-        return True
-    settings = folder / "tokenizer_config.json"
-    return settings.is_file() and bool(_read_json(settings).get("chat_template"))
+def own_quantization(folder: Path) -> str | None:
+    """The method by which a model's weights in a folder are quantised already, such as "gptq"; None where not."""
+    found = read_json(folder / "config.json").get("quantization_config")
+    return str(found.get("quant_method", "unknown")) if isinstance(found, dict) else None
 
 
-def _check_config(folder: Path) -> None:
-    config = folder / "config.json"
-    if not config.is_file():
-        raise InputError(f'model "{folder}": the folder holds no config.json, so it is not a model')
-    if "model_type" not in _read_json(config):
-        raise InputError(f'{config}: no "model_type", so transformers cannot tell what model it is')
+def has_any(folder: Path, names: tuple[str, ...]) -> bool:
+    """Whether one of these files is in a folder."""
+    return any((folder / name).is_file() for name in names)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A file that holds a JSON object. Raises: InputError for anything else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -78,8 +110,28 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _check_folder(folder: Path) -> None:
+    _check_config(folder)
+    _check_weights(folder)
+    if not has_any(folder, TOKENIZERS):
+        raise InputError(f'model "{folder}": the folder holds no tokenizer ({", ".join(TOKENIZERS)})')
+    if (folder / ADAPTER).is_file():
+        raise InputError(
+            f'model "{folder}": the folder holds both a model and an adapter ({ADAPTER}); '
+            "give the adapter a folder of its own, or remove it"
+        )
+
+
+def _check_config(folder: Path) -> None:
+    config = folder / "config.json"
+    if not config.is_file():
+        raise InputError(f'model "{folder}": the folder holds no config.json, so it is not a model')
+    if "model_type" not in read_json(config):
+        raise InputError(f'{config}: no "model_type", so transformers cannot tell what model it is')
+
+
 def _check_weights(folder: Path) -> None:
-    if any((folder / name).is_file() for name in WEIGHTS):
+    if has_any(folder, WEIGHTS):
         return
     indexes = [folder / f"{name}.index.json" for name in WEIGHTS]
     index = next((path for path in indexes if path.is_file()), None)

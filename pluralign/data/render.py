@@ -1,20 +1,20 @@
 """From text to token ids: the one place where prompts, chat templates and special tokens meet.
 
-A text prompt is given as it stands under the template "plain", and as one turn of a user under "chat". A conversation
-always goes through the tokenizer's chat template. The beginning-of-sequence token, where the tokenizer uses one, stands
-at the front exactly once, whoever wrote it: the template, the text, or this module.
+A text prompt is given as it stands, or as one turn of a user through the chat template, by the run's `Template`. A
+conversation always goes through the chat template. What the tokenizer puts in front of any text (the beginning-of-
+sequence token, mostly) stands there exactly once, whoever wrote it: the template, the text, or this module.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from pluralign.data.template import PLAIN, Template, digest
 from pluralign.errors import InputError
 from pluralign.records.fork import Fork
 from pluralign.records.preference import Message, Prompt
 
-Template = Literal["plain", "chat"]
 Ids = tuple[int, ...]
 
 
@@ -27,7 +27,7 @@ def render(
     completions: Sequence[str],
     tokenizer: PreTrainedTokenizerBase,
     *,
-    template: Template,
+    template: Template = PLAIN,
     end: bool,
     max_tokens: int | None = None,
 ) -> Fork:
@@ -39,13 +39,13 @@ def render(
     `end` appends the end token, as in training; `max_tokens` is the most that the model can take.
 
     Raises: TooLongError for a prompt and completion of more than `max_tokens` tokens; InputError for an empty
-    completion, for a conversation where the tokenizer has no chat template, and where a token that is needed does not
-    exist.
+    completion, for a conversation where there is no chat template or that it refuses, and where a token that is needed
+    does not exist.
     """
     for index, completion in enumerate(completions):
         if not completion:
             raise InputError(f"completion {index} is empty: it has no probability ({_quote(prompt)})")
-    text = _text(prompt, tokenizer, template)
+    text = as_text(prompt, tokenizer, template)
     joint = _encode([text + completion for completion in completions], tokenizer)
     shared = _common_prefix([*joint, _encode([text], tokenizer)[0]])
     rests = [ids[len(shared) :] for ids in joint]
@@ -60,25 +60,86 @@ def render(
     return Fork(start, tuple(rests))
 
 
-def render_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Template) -> Ids:
+def render_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Template = PLAIN) -> Ids:
     """Token ids `[prompt_tokens]`, at least one, that a model continues when it writes.
 
-    Raises: InputError for a conversation where the tokenizer has no chat template.
+    Raises: InputError for a conversation where there is no chat template, or that it refuses.
     """
-    return _encode([_text(prompt, tokenizer, template)], tokenizer)[0] or (_first_token(tokenizer),)
+    return _encode([as_text(prompt, tokenizer, template)], tokenizer)[0] or (_first_token(tokenizer),)
 
 
-def _text(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Template) -> str:
-    if isinstance(prompt, str) and template == "plain":
+def as_text(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Template) -> str:
+    """The text that completions follow: of a conversation, up to where the assistant's next words stand.
+
+    Where the assistant spoke last, its turn is left open, to be gone on with.
+
+    Raises: InputError for a conversation where there is no chat template, or that it refuses.
+    """
+    jinja = chat_template(tokenizer, template)
+    if isinstance(prompt, str) and (template.policy == "plain" or (template.policy == "auto" and jinja is None)):
         return prompt
-    if not tokenizer.chat_template:
+    if jinja is None:
+        what = 'template = "chat"' if isinstance(prompt, str) else "a conversation"
         raise InputError(
-            f'model "{tokenizer.name_or_path}" has no chat template, '
-            f"so it cannot take a conversation ({_quote(prompt)})"
+            f'model "{tokenizer.name_or_path}" has no {"default " if tokenizer.chat_template else ""}chat template '
+            f'for {what} ({_quote(prompt)}); give one: template = "FILE.jinja"'
         )
     turns = (Message(role="user", content=prompt),) if isinstance(prompt, str) else prompt
+    if template.system is not None and (not turns or turns[0].role != "system"):
+        turns = (Message(role="system", content=template.system), *turns)
+    return _converse(turns, tokenizer, jinja)
+
+
+def chat_template(tokenizer: PreTrainedTokenizerBase, template: Template) -> str | None:
+    """The chat template that conversations go through: one's own, or else the tokenizer's (its default), or None."""
+    own: Any = tokenizer.chat_template
+    if template.jinja is not None:
+        return template.jinja
+    return own.get("default") if isinstance(own, dict) else own or None
+
+
+def describe(tokenizer: PreTrainedTokenizerBase, template: Template) -> dict[str, Any]:
+    """How a tokenizer renders under a template, to be kept with what was asked.
+
+    `chat_template`: the SHA-256 of the one that conversations go through, None where there is none; `example`: what a
+    text prompt becomes; `bos`: the beginning-of-sequence token if it stands in front of that, and `bos_from` who put it
+    there, "template" or "tokenizer".
+    """
+    jinja = chat_template(tokenizer, template)
+    example = as_text("Hello", tokenizer, template)
+    first = _encode([example], tokenizer)[0][:1]
+    leading = tokenizer.bos_token_id is not None and first == (tokenizer.bos_token_id,)
+    written = tokenizer(example, add_special_tokens=False)["input_ids"][:1]
+    return {
+        "policy": template.policy,
+        "own_file": template.jinja is not None,
+        "system": template.system,
+        "chat_template": None if jinja is None else digest(jinja),
+        "bos": tokenizer.bos_token if leading else None,
+        "bos_from": ("template" if tuple(written) == first else "tokenizer") if leading else None,
+        "example": example,
+    }
+
+
+def _converse(turns: Sequence[Message], tokenizer: PreTrainedTokenizerBase, jinja: str) -> str:
+    from jinja2 import TemplateError
+
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    goes_on = bool(turns) and turns[-1].role == "assistant"
+    try:
+        rendered = tokenizer.apply_chat_template(
+            messages,
+            chat_template=jinja,
+            tokenize=False,
+            add_generation_prompt=not goes_on,
+            continue_final_message=goes_on,
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        roles = ", ".join(turn.role for turn in turns) or "no turns"
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f'model "{tokenizer.name_or_path}": the chat template refuses a conversation of {roles}: {why}'
+        ) from error
     return str(rendered)
 
 
@@ -86,7 +147,7 @@ def _encode(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:
     """Token ids of each text, led by what the tokenizer puts in front of any text, once."""
     front = _front(tokenizer)
     encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    return [tuple(ids) if tuple(ids[: len(front)]) == front else (*front, *ids) for ids in encoded]
+    return [tuple(ids) if tuple(ids[:1]) == front[:1] else (*front, *ids) for ids in encoded]
 
 
 def _front(tokenizer: PreTrainedTokenizerBase) -> Ids:

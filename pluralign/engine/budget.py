@@ -23,11 +23,15 @@ class Budget:
         self.tokens = max(1, self.tokens // 2)
 
 
+def shares_prompts(model: nn.Module, forks: Sequence[Fork]) -> bool:
+    """Whether the model encodes what `forks` share once."""
+    inner = inner_model(model)
+    return inner is not None and isinstance(inner.base_model, PreTrainedModel) and can_pack(inner.base_model, forks)
+
+
 def encoded_tokens(model: nn.Module, forks: Sequence[Fork]) -> list[int]:
     """Tokens that each fork costs: its prompt once where the model can pack, else a padded row for each completion."""
-    inner = inner_model(model)
-    shared = inner is not None and isinstance(inner.base_model, PreTrainedModel) and can_pack(inner.base_model, forks)
-    if shared:
+    if shares_prompts(model, forks):
         return [len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
     return [len(fork.completions) * (len(fork.prompt) + max(map(len, fork.completions))) for fork in forks]
 

@@ -5,56 +5,63 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.data.models import CLASSIFIER
-from pluralign.engine.device import pick_device
+from pluralign.data.hub import Model, locate
+from pluralign.data.models import count_labels
+from pluralign.engine.placement import place
 from pluralign.engine.quiet import quiet
+from pluralign.engine.tokenizers import first_line, read_tokenizer
+from pluralign.engine.weights import check_weights, read_config, read_weights
 from pluralign.errors import InputError, RunError
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
 
 def load_causal(
-    model: str | Path, *, revision: str | None = None, dtype: str = "auto", device: str | None = None
+    model: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    device: str | None = None,
+    quantization: str | None = None,
+    adapter: str | Path | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A causal language model and its tokenizer, in evaluation mode.
 
-    `model`: a folder or a hub id; `dtype`: one of `DTYPES`, or "auto" for float32 on a CPU and the checkpoint's own
-    elsewhere; `device`: "cpu", "cuda:1"; the GPU where there is one unless said.
+    `model`: a folder or a hub id, of a model or of a LoRA adapter that names its base; `adapter`: a LoRA adapter to put
+    on it, merged into its weights unless these are quantised; `dtype`: one of `records.precision.Dtype`; `device`:
+    "cpu", "cuda:1"; the GPU where there is one unless said; `quantization`: one of `records.precision.Quantization`.
 
-    Raises: InputError where it is no causal language model, lacks weights, or cannot be reached.
+    Raises: InputError where it is no causal language model, lacks weights or cannot be reached, and where the adapter
+    does not fit or the device or quantisation is not to be had.
     """
-    if is_classifier(model, revision=revision):
+    found = _locate(model, revision, adapter)
+    if found.labels() is not None:
         raise InputError(f'model "{model}" is a classifier or reward model, and no causal language model')
-    return _load(AutoModelForCausalLM, model, revision=revision, dtype=dtype, device=device)
+    return read_weights(AutoModelForCausalLM, found, place(dtype, device, quantization))
 
 
 def load_reward(
-    model: str | Path, *, revision: str | None = None, dtype: str = "auto", device: str | None = None
+    model: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    device: str | None = None,
+    quantization: str | None = None,
+    adapter: str | Path | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A reward model (a sequence classifier with one label) and its tokenizer, in evaluation mode.
 
     Raises: InputError where it is no such model, as for `load_causal`.
     """
-    loaded, tokenizer = _load(AutoModelForSequenceClassification, model, revision=revision, dtype=dtype, device=device)
-    if loaded.config.num_labels != 1:
-        raise InputError(f'model "{model}" is a classifier of {loaded.config.num_labels} labels; a reward model has 1')
-    return loaded, tokenizer
+    found = _locate(model, revision, adapter)
+    found.is_reward()
+    return read_weights(AutoModelForSequenceClassification, found, place(dtype, device, quantization), **_head(found))
 
 
 def make_reward_model(
-    parent: str | Path, *, seed: int, device: str | None = None
+    parent: str | Path, *, seed: int, device: str | None = None, adapter: str | Path | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A reward model that starts from the causal model `parent`, in float32, with a new bias-free head.
 
@@ -63,8 +70,9 @@ def make_reward_model(
 
     Raises: InputError where there is no such architecture, as for `load_causal`.
     """
-    model, tokenizer = _load(
-        AutoModelForSequenceClassification, parent, device=device, dtype="float32", new="score.", num_labels=1
+    found = _locate(parent, None, adapter)
+    model, tokenizer = read_weights(
+        AutoModelForSequenceClassification, found, place("float32", device, None), new="score.", num_labels=1
     )
     head = getattr(model, "score", None)
     if not isinstance(head, nn.Linear) or head.bias is not None:
@@ -74,6 +82,18 @@ def make_reward_model(
         head.weight.copy_(draw / math.sqrt(head.in_features + 1))
     _set_padding(model, tokenizer)
     return model, tokenizer
+
+
+def check_loading(
+    model: Model, *, dtype: str = "auto", device: str | None = None, quantization: str | None = None
+) -> None:
+    """Refuse what could not be loaded, as far as it can be told without reading any weights.
+
+    Raises: InputError.
+    """
+    family = AutoModelForCausalLM if model.labels() is None else AutoModelForSequenceClassification
+    settings = {name: value for name, value in _head(model).items() if name != "new"}
+    check_weights(family, model, place(dtype, device, quantization), **settings)
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -86,29 +106,24 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
     except Exception as error:  # the tokenizers library raises nothing more precise
-        raise RunError(f"{folder}: the model cannot be saved ({_first_line(error)}); is the disk full?") from error
+        raise RunError(f"{folder}: the model cannot be saved ({first_line(error)}); is the disk full?") from error
 
 
-def is_classifier(model: str | Path, *, revision: str | None = None) -> bool:
+def is_classifier(model: str | Path, *, revision: str | None = None, adapter: str | Path | None = None) -> bool:
     """Whether the checkpoint is a sequence classifier, as reward models are, by its own account.
 
     Raises: InputError where it cannot be reached or is no model.
     """
-    config = _read_config(model, revision)
-    return any(name.endswith(CLASSIFIER) for name in config.architectures or ())
+    return _locate(model, revision, adapter).labels() is not None
 
 
-def read_outline(model: str | Path) -> tuple[PreTrainedTokenizerBase, int | None]:
+def read_outline(model: str | Path, *, adapter: str | Path | None = None) -> tuple[PreTrainedTokenizerBase, int | None]:
     """A model's tokenizer and how many tokens it can take at once, without its weights.
 
     Raises: InputError where they cannot be loaded.
     """
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f'model "{model}" cannot be loaded: {_first_line(error)}') from error
-    return tokenizer, _limit(_read_config(model, None))
+    found = _locate(model, None, adapter)
+    return read_tokenizer(found), _limit(read_config(found))
 
 
 def max_tokens(model: PreTrainedModel) -> int | None:
@@ -120,49 +135,14 @@ def _limit(config: PreTrainedConfig) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def _read_config(model: str | Path, revision: str | None) -> PreTrainedConfig:
-    try:
-        with quiet():
-            return AutoConfig.from_pretrained(model, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f'model "{model}" cannot be loaded: {_first_line(error)}') from error
+def _locate(model: str | Path, revision: str | None, adapter: str | Path | None) -> Model:
+    return locate(str(model), revision=revision, adapter=None if adapter is None else str(adapter))
 
 
-def _load(
-    family: Any,
-    model: str | Path,
-    *,
-    dtype: str,
-    device: str | None,
-    revision: str | None = None,
-    new: str = "",
-    **config: Any,
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load; weights that the checkpoint lacks are refused unless their names begin with `new`."""
-    place = pick_device(device)
-    wanted = _dtype(dtype, place)
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-            loaded, info = family.from_pretrained(
-                model, revision=revision, dtype=wanted, output_loading_info=True, **config
-            )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise InputError(f'model "{model}" cannot be loaded: {_first_line(error)}') from error
-    missing = sorted(name for name in info["missing_keys"] if not (new and name.startswith(new)))
-    if missing:
-        raise InputError(
-            f'model "{model}" lacks {len(missing)} of the weights of {type(loaded).__name__}, such as "{missing[0]}"'
-        )
-    return loaded.to(place).eval(), tokenizer
-
-
-def _dtype(dtype: str, place: torch.device) -> torch.dtype | str:
-    if dtype == "auto":
-        return torch.float32 if place.type == "cpu" else "auto"
-    if dtype not in DTYPES:
-        raise InputError(f'dtype "{dtype}" is not one of {", ".join(["auto", *DTYPES])}')
-    return DTYPES[dtype]
+def _head(model: Model) -> dict[str, Any]:
+    """Settings for a reward model: of one whose adapter makes it a reward model, the base has no head yet."""
+    made = model.labels() is not None and count_labels(model.folder) is None
+    return {"new": "score.", "num_labels": 1} if made else {}
 
 
 def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -173,8 +153,3 @@ def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     model.config.pad_token_id = tokenizer.pad_token_id
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.progress import Progress
 
 from pluralign import store
 from pluralign.asking import ask
-from pluralign.run import environment, forecast, plan, probe
+from pluralign.run import environment, forecast, loading, plan, probe
 from pluralign.run.findings import Answers
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.progress import Meter, bar, named
@@ -68,6 +67,8 @@ class Asking:
         folder.mkdir(parents=True, exist_ok=True)
         store.write_json(folder / "made_of.json", entry.made_of)
         store.write_json(folder / environment.FILE, self.made_on)
+        if self.held is not None and rung.recorded is None:
+            store.write_json(folder / loading.FILE, loading.describe(rung, self.held))
         meter(total=len(ask.expected(exam.items, subject.answers)))
         with named(f"audit {exam.part.name} of {rung.stage.name}"):
             replies = ask.ask(subject, exam.items, path, tick=lambda done: meter(completed=done))
@@ -83,15 +84,8 @@ class Asking:
         if self.held is None or self.held.name != rung.stage.name:
             self.held = None
             with named(f"stage {rung.stage.name}"):
-                self.held = _load(rung, self.prepared)
+                self.held = loading.load(rung, self.prepared)
         return self.held
-
-
-def model_folder(rung: Rung) -> Path:
-    """Where the weights of a stage are. Raises: ValueError for a stage without a model."""
-    if rung.model is None:
-        raise ValueError(f"stage {rung.stage.name} has no model")
-    return rung.model
 
 
 def _recorded(rung: Rung, exam: Exam, prepared: Prepared) -> RecordedSubject:
@@ -105,14 +99,3 @@ def _recorded(rung: Rung, exam: Exam, prepared: Prepared) -> RecordedSubject:
         replies=lambda items: adapter.module.replies(audit, files, items, adapter.options),
         known=exam.every,
     )
-
-
-def _load(rung: Rung, prepared: Prepared) -> ask.Subject:
-    general = prepared.file.general
-    if rung.stage.kind == "reward":
-        from pluralign.subjects.reward import RewardSubject
-
-        return RewardSubject.load(rung.stage.name, model_folder(rung), dtype=general.dtype, template=general.template)
-    from pluralign.subjects.local import LocalSubject
-
-    return LocalSubject.load(rung.stage.name, model_folder(rung), dtype=general.dtype, template=general.template)

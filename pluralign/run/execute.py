@@ -13,8 +13,9 @@ from pluralign.asking import ask
 from pluralign.data import mix
 from pluralign.errors import RunError
 from pluralign.run import environment, plan
-from pluralign.run.answers import Asking, model_folder
+from pluralign.run.answers import Asking
 from pluralign.run.findings import Answers, find, write
+from pluralign.run.loading import model_folder
 from pluralign.run.parts import Prepared, Rung, Voices
 from pluralign.run.progress import Meter, bar, bars, named
 
@@ -103,20 +104,23 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter, made_on: Mapping[str, s
     if part is None or entry is None or part.module is None or part.weigh is None or part.training is None:
         raise ValueError(f"stage {rung.stage.name} is not one that is trained")
     voices = next(voices for voices in prepared.voices if voices.name == part.header.data)
-    reference = prepared.rung(rung.stage.reference).model if rung.stage.reference else None
+    parent = prepared.rung(part.parent)
+    reference = prepared.rung(rung.stage.reference) if rung.stage.reference else None
     with store.making(entry, prepared.folder) as partial, named(f"stage {rung.stage.name}"):
         train(
             Job(
                 method=part.module,
                 options=part.options,
                 training=part.training,
-                parent=model_folder(prepared.rung(part.parent)),
-                reference=reference,
+                parent=model_folder(parent),
+                adapter=parent.adapter,
+                reference=None if reference is None else model_folder(reference),
+                reference_adapter=None if reference is None else reference.adapter,
                 preferences=voices.train,
                 held_out=voices.held_out,
                 weighting=part.weigh,
                 seed=prepared.file.general.seed,
-                template=prepared.file.general.template,
+                template=prepared.template,
                 out=partial,
                 on_step=meter,
             )

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pluralign.data.hub import Model
+from pluralign.data.template import PLAIN, Template
 from pluralign.records.item import Item
 from pluralign.records.preference import Preference
 from pluralign.records.stage import Stage
-from pluralign.runfile.parts import AuditPart, RunFile, StagePart
+from pluralign.runfile.parts import AuditPart, ModelHeader, RunFile, StagePart
 from pluralign.store import Entry
 
 
@@ -25,15 +27,25 @@ class Voices:
 class Rung:
     """A stage of the run and where it comes from.
 
-    `entry` and `part` are None for a base and for models that exist; `model` is the folder its weights are or will be
-    in; `recorded` gives the files of a recorded stage by audit.
+    `part` is None for the base, `entry` for all models that exist; `model` is the folder its weights are or will be in,
+    `found` the files of a model that exists, `header` what the run file says of it, `adapter_key` what its adapter is
+    known by; `dtype` is that of its audits; `recorded` gives the files of a recorded stage by audit.
     """
 
     stage: Stage
     part: StagePart | None = None
     entry: Entry | None = None
     model: Path | None = None
+    found: Model | None = None
+    header: ModelHeader | None = None
+    adapter_key: str | None = None
+    dtype: str = "auto"
     recorded: Mapping[str, tuple[Path, ...]] | None = None
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of the adapter that goes on the model, if any."""
+        return None if self.found is None or self.found.adapter is None else self.found.adapter.folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,7 @@ class Prepared:
     exams: tuple[Exam, ...]
     transitions: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
+    template: Template = PLAIN
 
     def rung(self, name: str) -> Rung:
         """The rung called `name`."""

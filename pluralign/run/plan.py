@@ -39,15 +39,16 @@ def takes(rung: Rung, exam: Exam) -> bool:
 
 def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
     """The folder of one stage's replies to one audit. A limit is not part of it: replies are kept item by item."""
-    general = prepared.file.general
     made_of = {
         "audit": f"{exam.part.header.uses} {plugins.version(exam.part.module)}",
         "engine": engine.VERSION if rung.recorded is None else None,
         "adapter": _adapter_options(prepared) if rung.recorded is not None else None,
         "items": exam.fingerprint,
         "options": plugins.plain(exam.part.options),
-        "template": general.template,
-        "dtype": general.dtype,
+        "template": prepared.template.made_of(),
+        "dtype": rung.dtype,
+        "quantization": None if rung.header is None else rung.header.quantization,
+        "lora": rung.adapter_key,
         "stage_name": rung.stage.name,
         "stage": rung.stage.key,
     }

@@ -13,10 +13,12 @@ from typing import Any
 
 from pluralign import plugins
 from pluralign.data import mix, rows
+from pluralign.data.template import PLAIN
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
 from pluralign.run import ladder
 from pluralign.run.parts import Exam, Prepared, Voices
+from pluralign.run.prompts import check_prompts, read_template
 from pluralign.run.rungs import base_rung, rungs_of_records, trained_rungs
 from pluralign.runfile.parts import AuditPart, DataPart, RunFile
 from pluralign.store import Entry
@@ -28,15 +30,18 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
     Raises `InputError` for anything that cannot be used.
     """
     notices: list[str] = []
+    template = PLAIN
     if file.recorded is not None:
         rungs, ladders, notices = rungs_of_records(file.recorded)
         voices: list[Voices] = [_voices(part, file) for part in file.data]
     else:
+        template = read_template(file)
         base = base_rung(file)
         voices = [_voices(part, file) for part in file.data]
-        rungs = trained_rungs(file, base, {part.name: part for part in voices}, runs / file.path.stem)
+        rungs = trained_rungs(file, base, {part.name: part for part in voices}, runs / file.path.stem, template)
         ladders = ladder.ways([rung.stage for rung in rungs])
     exams = [_exam(part, file, {part.name: part for part in voices}, limit) for part in file.audits]
+    check_prompts(rungs, voices, exams, template)
     return Prepared(
         file=file,
         folder=runs / file.path.stem,
@@ -45,6 +50,7 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
         exams=tuple(exams),
         transitions=ladder.climbs(ladders),
         notices=tuple(notices),
+        template=template,
     )
 
 

@@ -1,64 +1,56 @@
 """The stages of a run: the base, existing models, those to be trained and recorded ones, each with its content key."""
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pluralign import engine, plugins
-from pluralign.data import hub
+from pluralign.data.template import Template
 from pluralign.errors import InputError
 from pluralign.records.stage import Stage
 from pluralign.run import ladder
+from pluralign.run.existing import existing_rung, refuse_quantized
 from pluralign.run.parts import Rung, Voices
 from pluralign.runfile.parts import BASE, RecordedPart, RunFile, StagePart
 from pluralign.store import Entry, content_key, file_key
 
 
 def base_rung(file: RunFile) -> Rung:
-    """The model that the run starts from."""
+    """The model that the run starts from. Raises: InputError where it cannot be loaded or is a reward model."""
+    if file.base is None:
+        raise ValueError("a run of recorded replies has no base")
     place = f"{file.path.name}: base"
-    model = hub.resolve(str(file.general.base), beside=file.beside, place=place)
-    if model.is_reward:
-        raise InputError(f'{place}: "{file.general.base}" is a reward model; a base must be one that writes')
-    _check_template(model, file, place)
-    return Rung(stage=Stage(name=BASE, kind="base", key=model.fingerprint), model=model.folder)
+    rung = existing_rung(Stage(name=BASE, kind="base"), file.base, file, place)
+    if rung.stage.kind == "reward":
+        raise InputError(f'{place}: "{file.base.model}" is a reward model; a base must be one that writes')
+    return rung
 
 
-def trained_rungs(file: RunFile, base: Rung, voices: dict[str, Voices], folder: Path) -> list[Rung]:
+def trained_rungs(file: RunFile, base: Rung, voices: dict[str, Voices], folder: Path, template: Template) -> list[Rung]:
     """The base and every stage above it, those to be trained in `folder` and existing models that join.
 
     Raises: InputError for a stage that cannot start from its parent or be held against its reference.
     """
     rungs = {BASE: base}
     for part in file.stages:
-        rungs[part.name] = (
-            _trained(part, file, rungs, voices, folder) if part.module is not None else _existing(part, file)
-        )
+        if part.model is not None:
+            stage = Stage(name=part.name, kind="model", parents=(part.parent,))
+            rungs[part.name] = dataclasses.replace(existing_rung(stage, part.model, file, part.place), part=part)
+        else:
+            rungs[part.name] = _trained(part, file, rungs, voices, folder, template)
     return list(rungs.values())
 
 
-def _existing(part: StagePart, file: RunFile) -> Rung:
-    model = hub.resolve(str(part.header.model), beside=file.beside, place=part.place)
-    _check_template(model, file, part.place)
-    kind = "reward" if model.is_reward else "model"
-    return Rung(
-        stage=Stage(name=part.name, kind=kind, parents=(part.parent,), key=model.fingerprint),
-        part=part,
-        model=model.folder,
-    )
-
-
-def _check_template(model: hub.Model, file: RunFile, place: str) -> None:
-    if file.general.template == "chat" and not model.has_chat_template:
-        raise InputError(f'{place}: template = "chat", but the model has no chat template ({model.folder})')
-
-
-def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dict[str, Voices], folder: Path) -> Rung:
+def _trained(
+    part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dict[str, Voices], folder: Path, template: Template
+) -> Rung:
     if part.module is None or part.weigh is None:
         raise ValueError(f"{part.place} is not trained")
     parent = rungs[part.parent]
     if parent.stage.kind == "reward" and part.module.KIND != "reward":
         raise InputError(f'{part.place}: from: "{part.parent}" is a reward model; start from the model it came from')
+    refuse_quantized(parent, f"{part.place}: from")
     reference = _reference_stage(part, rungs)
     made_of = {
         "engine": engine.VERSION,
@@ -67,7 +59,7 @@ def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dic
         "options": plugins.plain(part.options),
         "training": _training(part),
         "hardware": _hardware(part),
-        "template": file.general.template,
+        "template": template.made_of(),
         "seed": file.general.seed,
         "from": parent.stage.key,
         "reference": rungs[reference].stage.key if reference else None,
@@ -83,7 +75,7 @@ def _trained(part: StagePart, file: RunFile, rungs: dict[str, Rung], voices: dic
         seed=file.general.seed,
         key=entry.key,
     )
-    return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder))
+    return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder), dtype=file.general.dtype)
 
 
 def _reference_stage(part: StagePart, rungs: dict[str, Rung]) -> str | None:
@@ -95,6 +87,7 @@ def _reference_stage(part: StagePart, rungs: dict[str, Rung]) -> str | None:
         raise InputError(
             f'{part.place}: reference: "{reference}" is a reward model; a reference must be a model that writes'
         )
+    refuse_quantized(rungs[reference], f"{part.place}: reference")
     return reference
 
 

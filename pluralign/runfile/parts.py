@@ -3,30 +3,42 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
+from pluralign.errors import unknown
+from pluralign.records.precision import Dtype, Quantization
 from pluralign.records.training import Training
 
 Table = dict[str, Any]
 BASE = "base"
 """The name of the first stage."""
+POLICIES = ("plain", "chat", "auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class General:
     """What stands at the top of a run file.
 
-    `base` is a hub id (with an optional `@revision`), a path, or "sandbox". `template`: give prompts to models as plain
-    text, or as a user's turn through their chat template. `dtype` is that of audited models.
+    `base` is a hub id (with an optional `@revision`), a path, or "sandbox"; the section [base] says the same and how it
+    is loaded. `template`, for prompts that are plain text: "plain" gives them as they stand, "chat" as a user's turn
+    through the model's chat template, "auto" as "chat" for models that have one, and a file `*.jinja` is the chat
+    template of all models; `system`: the system turn of every conversation that has none. `dtype` is that of audited
+    models, unless a stage has its own.
     """
 
     title: str = ""
     base: str | None = None
     seed: int = 0
-    template: Literal["plain", "chat"] = "plain"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    template: str = "plain"
+    system: str | None = None
+    dtype: Dtype = "float32"
 
     def __post_init__(self) -> None:
+        if self.template not in POLICIES and not self.template.endswith(".jinja"):
+            nearest = unknown("template", self.template, POLICIES)
+            raise ValueError(f"{nearest} (or a chat template of your own, a file *.jinja)")
+        if self.system is not None and self.template == "plain":
+            raise ValueError('system: template = "plain" has no place for it; use "chat", "auto" or a file *.jinja')
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed must be at least 0 and below 2**32, not {self.seed}")
 
@@ -44,16 +56,31 @@ class DataHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageHeader:
-    """What every `[[stage]]` may say beside the options of its method and of training.
+    """What every `[[stage]]` that is trained may say beside the options of its method and of training.
 
-    `name` and `from` come on top. A stage has either a `method` that trains it or a `model` that exists already.
+    `name` and `from` come on top.
     """
 
     method: str | None = None
-    model: str | None = None
     data: str | None = None
     reference: str | None = None
     weighting: str = "uniform"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelHeader:
+    """What `[base]`, and a `[[stage]]` that exists already, may say of its model.
+
+    `model` and `adapter` (a LoRA adapter on top) are hub ids with an optional `@revision`, or paths; `revision` is
+    another way to write the model's. `dtype` and `quantization` are what it is audited in, `device` what on.
+    """
+
+    model: str
+    revision: str | None = None
+    adapter: str | None = None
+    dtype: Dtype | None = None
+    device: str | None = None
+    quantization: Quantization | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +116,13 @@ class DataPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePart:
-    """One `[[stage]]`, checked. `module`, `weigh`, `training` and `options` are None for a model that exists."""
+    """One `[[stage]]`, checked: `model` says what exists already, or `module`, `weigh`, `training`, `options` train."""
 
     name: str
     place: str
     parent: str
-    header: StageHeader
+    header: StageHeader = StageHeader()
+    model: ModelHeader | None = None
     module: ModuleType | None = None
     weigh: ModuleType | None = None
     training: Training | None = None
@@ -129,6 +157,7 @@ class RunFile:
     path: Path
     resolved: Table
     general: General
+    base: ModelHeader | None
     data: tuple[DataPart, ...]
     stages: tuple[StagePart, ...]
     audits: tuple[AuditPart, ...]

@@ -21,6 +21,7 @@ from pluralign.runfile.parts import (
     DataHeader,
     DataPart,
     General,
+    ModelHeader,
     RecordedHeader,
     RecordedPart,
     RunFile,
@@ -47,7 +48,9 @@ def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
     for key in table:
         if key not in known:
             raise InputError(f"{path.name}: {unknown('option', key, (*known, 'vars'))}")
-    general = plugins.build(General, {key: table[key] for key in table if key not in sections}, path.name)
+    base = _base(table.get(BASE), path)
+    top = {key: value for key, value in table.items() if key not in sections} | ({BASE: base.model} if base else {})
+    general = plugins.build(General, top, path.name)
     data = tuple(_data(name, part, path) for name, part in _tables(table, "data", path).items())
     recorded = _recorded(table["recorded"], path) if "recorded" in table else None
     stages = tuple(_stage(part, path) for part in _list(table, "stage", path))
@@ -59,6 +62,7 @@ def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
         path=path,
         resolved=table,
         general=general,
+        base=base,
         data=data,
         stages=_in_order(stages, path.name),
         audits=audits,
@@ -140,10 +144,7 @@ def _stage(part: Table, path: Path) -> StagePart:
     if ("method" in rest) == ("model" in rest):
         raise InputError(f"{place}: give it either a method (to train it) or a model (that exists)")
     if "model" in rest:
-        if set(rest) - {"model"}:
-            raise InputError(f'{place}: a model that exists takes only "from", not "{min(set(rest) - {"model"})}"')
-        header = plugins.build(StageHeader, rest, place)
-        return StagePart(name=name, place=place, parent=parent, header=header)
+        return StagePart(name=name, place=place, parent=parent, model=_model(rest, place))
     module = plugins.load("methods", str(rest["method"]), beside=path.parent, place=place)
     kinds = (StageHeader, Training, plugins.options_of(module))
     try:
@@ -165,6 +166,22 @@ def _stage(part: Table, path: Path) -> StagePart:
         training=plugins.build(Training, training, place, start=module.TRAINING),
         options=plugins.build(kinds[2], options, place),
     )
+
+
+def _model(part: Table, place: str) -> ModelHeader:
+    """What is said of a model that exists."""
+    for key in part:
+        if key in plugins.option_names(StageHeader, Training) and key not in plugins.option_names(ModelHeader):
+            raise InputError(f'{place}: a model that exists is not trained, so it takes no "{key}"')
+    (known,) = plugins.split(part, (ModelHeader,), place)
+    return plugins.build(ModelHeader, known, place)
+
+
+def _base(part: Any, path: Path) -> ModelHeader | None:
+    """The base, given as a text or as a section."""
+    if part is None:
+        return None
+    return _model(part if isinstance(part, dict) else {"model": part}, f"{path.name}: base")
 
 
 def _audit(part: Table, path: Path) -> AuditPart:

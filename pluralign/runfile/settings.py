@@ -7,7 +7,7 @@ from typing import Any
 
 from pluralign import plugins
 from pluralign.errors import InputError, unknown
-from pluralign.runfile.parts import General, Table
+from pluralign.runfile.parts import BASE, General, Table
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -35,13 +35,16 @@ def override(table: Table, settings: Sequence[str], file: str) -> Table:
 
 
 def _part(table: Table, name: str, place: str) -> Table:
-    """The table of the stage, audit or data set called `name` ("dpo", "data.voices", "recorded")."""
+    """The table of the stage, audit or data set called `name` ("dpo", "data.voices", "recorded", "base")."""
+    if name == BASE and isinstance(table.get(BASE), str):
+        table[BASE] = {"model": table[BASE]}
     found: dict[str, Table] = {f"data.{key}": part for key, part in table.get("data", {}).items()}
     for section in ("stage", "audit"):
         for part in table.get(section, []):
             found[f"{section}.{part.get('name', part.get('uses', ''))}"] = part
-    if "recorded" in table:
-        found["recorded"] = table["recorded"]
+    for section in ("recorded", BASE):
+        if isinstance(table.get(section), dict):
+            found[section] = table[section]
     matches = [key for key in found if key == name or key.partition(".")[2] == name]
     if len(matches) > 1:
         raise InputError(f"{place}: more than one part is called so; write one of {', '.join(matches)}")

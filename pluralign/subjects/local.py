@@ -4,21 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.data.models import check_model
-from pluralign.data.render import Template, TooLongError, render, render_prompt
+from pluralign.data.render import TooLongError, render_prompt
+from pluralign.data.template import PLAIN, Template
 from pluralign.engine.batches import TOKEN_BUDGET, batches
 from pluralign.engine.load import load_causal, max_tokens
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.sampling import write
-from pluralign.records.fork import Fork
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.reply import Reply
-from pluralign.subjects.questions import Question, options, questions, windows
+from pluralign.subjects.comparing import Comparison
+from pluralign.subjects.description import describe_model
+from pluralign.subjects.questions import Question, questions, windows
 from pluralign.subjects.too_long import TooLongQuestions
 
 
@@ -29,7 +30,7 @@ class LocalSubject:
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    template: Template = "plain"
+    template: Template = PLAIN
     token_budget: int = TOKEN_BUDGET
 
     @classmethod
@@ -38,23 +39,24 @@ class LocalSubject:
         name: str,
         model: str | Path,
         *,
-        revision: str | None = None,
-        dtype: str = "auto",
-        device: str | None = None,
-        template: Template = "plain",
+        template: Template = PLAIN,
+        **loading: Any,
     ) -> "LocalSubject":
-        """The subject `name` from a folder or a hub id.
+        """The subject `name` from a folder or a hub id; `loading` are the keywords of `engine.load.load_causal`.
 
-        Raises: InputError where that is not such a model or cannot be reached.
+        Raises: InputError where that is not such a model or cannot be loaded so.
         """
-        check_model(str(model))
-        loaded, tokenizer = load_causal(model, revision=revision, dtype=dtype, device=device)
+        loaded, tokenizer = load_causal(model, **loading)
         return cls(name=name, model=loaded, tokenizer=tokenizer, template=template)
 
     @property
     def answers(self) -> frozenset[type]:
         """The kinds of ask that it can answer."""
         return frozenset({Choose, Score, Write})
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, for the record."""
+        return describe_model(self.model, self.tokenizer, self.template)
 
     def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
         """A reply to every ask of every item, batch by batch as they come.
@@ -69,25 +71,17 @@ class LocalSubject:
         too_long.warn()
 
     def _score(self, asked: list[Question], too_long: TooLongQuestions) -> Iterator[Reply]:
-        rendered, unfit = too_long.fitting(asked, self._fork)
-        yield from (question.no_reply() for question in unfit)
-        forks = [fork for _, fork in rendered]
-        sizes = [len(fork.completions) * len(fork.prompt) + sum(map(len, fork.completions)) for fork in forks]
-        for batch in batches(sizes, self.token_budget):
-            with torch.no_grad():
-                scores = logprobs(self.model, [forks[index] for index in batch], token_budget=self.token_budget)
-            for index, (values, tokens) in zip(batch, scores.split(), strict=True):
-                yield rendered[index][0].reply(logprobs=tuple(values.tolist()), tokens=tuple(tokens.tolist()))
-
-    def _fork(self, question: Question) -> Fork:
-        return render(
-            question.ask.prompt,
-            options(question.ask),
-            self.tokenizer,
+        comparison = Comparison(
+            score=logprobs,
+            model=self.model,
+            tokenizer=self.tokenizer,
             template=self.template,
+            token_budget=self.token_budget,
             end=False,
-            max_tokens=max_tokens(self.model),
+            too_long=too_long,
         )
+        for question, found in comparison.values(asked):
+            yield question.no_reply() if found is None else question.reply(logprobs=found[0], tokens=found[1])
 
     def _write(self, asked: list[Question], too_long: TooLongQuestions) -> Iterator[Reply]:
         rendered, unfit = too_long.fitting(asked, self._prompt)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.data.render import Template, render
+from pluralign.data.render import render
+from pluralign.data.template import Template
 from pluralign.errors import InputError
 from pluralign.records.fork import Fork
 from pluralign.records.preference import Preference

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pluralign.data.render import Template
+from pluralign.data.template import Template
 from pluralign.records.preference import Preference
 from pluralign.records.training import Training
 
@@ -18,7 +18,8 @@ class Job:
     `method` and `weighting` are modules of `pluralign.methods` and `pluralign.weightings`, or the user's own of that
     shape; `options` is an instance of the method's `Options`. `parent` and `reference` are folders or hub ids; where a
     method needs a reference and none is named, it is the parent. `held_out` preferences are judged at the end and never
-    trained on. `on_step` is called after each optimiser step with the keywords `completed`, `total` (steps) and `note`.
+    trained on. `adapter` and `reference_adapter` are LoRA adapters that are merged into the parent and the reference
+    first. `on_step` is called after each optimiser step with the keywords `completed`, `total` (steps) and `note`.
     """
 
     method: ModuleType
@@ -32,5 +33,7 @@ class Job:
     template: Template
     out: Path
     reference: str | Path | None = None
+    adapter: str | Path | None = None
+    reference_adapter: str | Path | None = None
     on_step: Callable[..., None] | None = None
     device: str | None = None

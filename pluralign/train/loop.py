@@ -14,7 +14,6 @@ import torch
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.data.models import check_model
 from pluralign.engine.budget import Budget, out_of_memory
 from pluralign.engine.device import pick_device
 from pluralign.engine.load import (
@@ -94,6 +93,8 @@ def _train(job: Job) -> None:
             per_pair, metrics = survey(judge, lesson.held_out)
             found = held_out_record(per_pair, metrics, judge.masses(lesson.held_out), lesson.held_out)
             journal.write("held_out", step=state.step, **found)
+    if job.template.jinja is not None:
+        tokenizer.chat_template = job.template.jinja
     save(model, tokenizer, job.out)
 
 
@@ -102,18 +103,18 @@ def _prepare(job: Job, device: torch.device, bf16: bool) -> tuple[Lesson, PreTra
 
     A reference scores what the parent's tokenizer and template make of the preferences.
     """
-    check_model(str(job.parent))
     settings: dict[str, Any] = {
         "token_budget": job.training.token_budget,
         "autocast": partial(autocast, device, bf16),
     }
-    if not job.method.NEEDS_REFERENCE or job.reference is None or str(job.reference) == str(job.parent):
+    if not job.method.NEEDS_REFERENCE or job.reference is None or _is_parent(job):
         model, tokenizer = _load_parent(job)
         lesson = render_lesson(job, tokenizer, [max_tokens(model)])
         return add_reference(lesson, model, **settings) if job.method.NEEDS_REFERENCE else lesson, model, tokenizer
-    check_model(str(job.reference))
-    tokenizer, limit = read_outline(job.parent)
-    reference, its_tokenizer = load_causal(job.reference, dtype="float32", device=job.device)
+    tokenizer, limit = read_outline(job.parent, adapter=job.adapter)
+    reference, its_tokenizer = load_causal(
+        job.reference, dtype="float32", device=job.device, adapter=job.reference_adapter
+    )
     if tokenizer.get_vocab() != its_tokenizer.get_vocab():
         raise InputError(f'reference "{job.reference}" has another vocabulary than "{job.parent}"')
     lesson = add_reference(render_lesson(job, tokenizer, [limit, max_tokens(reference)]), reference, **settings)
@@ -123,12 +124,16 @@ def _prepare(job: Job, device: torch.device, bf16: bool) -> tuple[Lesson, PreTra
     return lesson, model, tokenizer
 
 
+def _is_parent(job: Job) -> bool:
+    return (str(job.reference), str(job.reference_adapter)) == (str(job.parent), str(job.adapter))
+
+
 def _load_parent(job: Job) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if job.method.KIND != "reward":
-        return load_causal(job.parent, dtype="float32", device=job.device)
-    if is_classifier(job.parent):
-        return load_reward(job.parent, dtype="float32", device=job.device)
-    return make_reward_model(job.parent, seed=job.seed, device=job.device)
+        return load_causal(job.parent, dtype="float32", device=job.device, adapter=job.adapter)
+    if is_classifier(job.parent, adapter=job.adapter):
+        return load_reward(job.parent, dtype="float32", device=job.device, adapter=job.adapter)
+    return make_reward_model(job.parent, seed=job.seed, device=job.device, adapter=job.adapter)
 
 
 def _circumstances(job: Job, lesson: Lesson, device: torch.device, bf16: bool) -> dict[str, Any]:

@@ -76,17 +76,3 @@ def test_a_model_that_cannot_be_had_is_named_in_one_line(monkeypatch):
 def test_a_bare_word_is_told_how_hub_ids_are_written():
     with pytest.raises(InputError, match=r'base: model "nowhere": .* owner/name \(gpt2 is openai-community/gpt2\)'):
         get("nowhere")
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "has"),
-    [
-        ("chat_template.jinja", "{{ messages }}", True),
-        ("tokenizer_config.json", '{"chat_template": "{{ messages }}"}', True),
-        ("tokenizer_config.json", '{"chat_template": null}', False),
-        ("generation_config.json", "{}", False),
-    ],
-)
-def test_a_chat_template_is_found_where_tokenizers_keep_it(hub, file, text, has):
-    hub(WHOLE | {file: text})
-    assert get().has_chat_template is has

@@ -31,6 +31,11 @@ method = "dpo"
 from = "base"
 data = "voices"
 """
+AUDIT = """
+[[audit]]
+uses = "preferences"
+data = "voices"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +88,13 @@ def test_a_classifier_of_many_labels_is_refused(prepared, judge, tmp_path):
 
 
 def test_chat_needs_a_template(prepared, tiny, base, tmp_path):
-    with pytest.raises(InputError, match=r'base: template = "chat", but the model has no chat template'):
-        prepared('template = "chat"\n' + HEAD)
+    with pytest.raises(InputError, match=r'audit "preferences": model ".*base.*" has no chat template for template'):
+        prepared('template = "chat"\n' + HEAD + AUDIT)
     chatty = tiny.save_model(tmp_path / "chatty", "llama", bos=True, chat=True)
-    prepared('template = "chat"\n' + HEAD, base=chatty)
+    prepared('template = "chat"\n' + HEAD + AUDIT, base=chatty)
     existing = '[[stage]]\nname = "found"\nmodel = "{found}"\n'
-    with pytest.raises(InputError, match=r'stage "found".*no chat template'):
-        prepared('template = "chat"\n' + HEAD + existing, base=chatty, found=base)
+    with pytest.raises(InputError, match=r'audit "preferences": model ".*base.*" has no chat template'):
+        prepared('template = "chat"\n' + HEAD + existing + AUDIT, base=chatty, found=base)
 
 
 def test_a_key_holds_what_results_depend_on(prepared, monkeypatch):

@@ -93,7 +93,7 @@ def test_settings_fill_variables_and_override_options(tmp_path: Path) -> None:
         ("seed = 3", "seed = 4294967296", "seed must be at least 0 and below 2**32"),
         ('from = "sft"', 'from = ["sft"]', "must be the name of one stage"),
         ('method = "sft"', 'method = ".sft"', 'unknown method ".sft"; did you mean "sft"?'),
-        ('method = "sft"\ndata', 'model = "x/y"\ndata', 'a model that exists takes only "from", not "data"'),
+        ('method = "sft"\ndata', 'model = "x/y"\ndata', 'a model that exists is not trained, so it takes no "data"'),
         ('uses = "dialects"', 'uses = "dialects"\ndata = "voices"', 'either "rows" or "data", not both'),
         ('name = "sft"', 'name = "dpo"', 'the name "dpo" is given twice'),
         ('name = "sft"', 'name = "base"', "choose another name"),

@@ -6,6 +6,7 @@ import torch
 
 from pluralign.asking.ask import decode, encode
 from pluralign.audits import dialects
+from pluralign.data.template import Template
 from pluralign.errors import InputError
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.preference import Message
@@ -82,7 +83,10 @@ def test_conversations_go_through_the_chat_template(subject):
         item("t", Score(prompt=turn, completions=("in",))),
         item("s", Score(prompt="cat", completions=("in",))),
     )
-    plain, chat = subject, LocalSubject(name="c", model=subject.model, tokenizer=subject.tokenizer, template="chat")
+    plain, chat = (
+        subject,
+        LocalSubject(name="c", model=subject.model, tokenizer=subject.tokenizer, template=Template(policy="chat")),
+    )
     assert asked(plain.answer([by_turn]))["t", 0].logprobs == asked(chat.answer([by_text]))["s", 0].logprobs
     assert asked(plain.answer([by_text]))["s", 0].logprobs != asked(chat.answer([by_text]))["s", 0].logprobs
 

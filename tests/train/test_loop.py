@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from pluralign.data.render import render
+from pluralign.data.template import PLAIN, Template
 from pluralign.engine.load import load_causal, load_reward, save
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.reward_head import rewards
@@ -52,7 +53,7 @@ def job(base, tmp_path):
         held_out=HELD_OUT,
         weighting=uniform,
         seed=0,
-        template="plain",
+        template=PLAIN,
         out=tmp_path / "out",
         device="cpu",
     )
@@ -131,7 +132,7 @@ def test_another_reference_gives_the_implicit_rewards_against_it(job, tiny, tmp_
     margins = []
     for folder in (job.parent, other):
         model, tokenizer = load_causal(folder, device="cpu")
-        forks = [render(p.prompt, (p.chosen, p.rejected), tokenizer, template="plain", end=True) for p in PREFERENCES]
+        forks = [render(p.prompt, (p.chosen, p.rejected), tokenizer, end=True) for p in PREFERENCES]
         with torch.no_grad():
             table = logprobs(model, forks).table()
         margins.append(table[:, 0] - table[:, 1])
@@ -152,7 +153,7 @@ def test_the_first_sft_loss_is_the_mean_over_completion_tokens(job, base):
         prompt = len(tokenizer(each.prompt.rstrip()).input_ids)
         ids = torch.tensor([[*tokenizer(each.prompt + each.chosen).input_ids, tokenizer.eos_token_id]])
         labels = ids.clone()
-        fork = render(each.prompt, (each.chosen,), tokenizer, template="plain", end=True)
+        fork = render(each.prompt, (each.chosen,), tokenizer, end=True)
         labels[:, : len(fork.prompt)] = -100
         assert len(fork.prompt) >= prompt
         with torch.no_grad():
@@ -186,7 +187,7 @@ def test_a_reward_stage_loads_in_transformers_and_gives_the_same_rewards(job, ca
         AutoTokenizer.from_pretrained(job.out),
     )
     assert not caplog.records
-    fork = render("one the ", ("aaa", "b"), tokenizer, template="plain", end=True)
+    fork = render("one the ", ("aaa", "b"), tokenizer, end=True)
     rows = [fork.prompt + completion for completion in fork.completions]
     width = max(map(len, rows))
     padded = torch.tensor([[*row, *[tokenizer.pad_token_id] * (width - len(row))] for row in rows])
@@ -278,7 +279,7 @@ def test_weights_that_are_not_numbers_end_the_training(job):
 def test_a_reference_scores_what_the_parents_template_makes_of_the_preferences(job, tiny, tmp_path):
     parent = tiny.save_model(tmp_path / "parent", "llama", bos=True, chat=True)
     twin = tiny.save_model(tmp_path / "twin", "llama", bos=True)
-    one_step = replace(job, parent=parent, template="chat", training=replace(FAST, max_steps=1))
+    one_step = replace(job, parent=parent, template=Template(policy="chat"), training=replace(FAST, max_steps=1))
     train(one_step)
     train(replace(one_step, reference=twin, out=tmp_path / "by_twin"))
     for own, by_twin in zip(log(one_step), log(replace(one_step, out=tmp_path / "by_twin")), strict=True):

@@ -1,0 +1,58 @@
+"""A stage's model, loaded to be asked, and the record of it that is kept beside its replies."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pluralign.asking.ask import Subject
+from pluralign.run.parts import Prepared, Rung
+
+if TYPE_CHECKING:
+    from pluralign.subjects.local import LocalSubject
+    from pluralign.subjects.reward import RewardSubject
+
+FILE = "subject.json"
+"""Beside an audit's replies: what model gave them, how it was loaded, and by which template it was asked."""
+
+
+def load(rung: Rung, prepared: Prepared) -> "LocalSubject | RewardSubject":
+    """The subject of a stage whose model is there. Raises: InputError where it cannot be loaded."""
+    loading: dict[str, Any] = {"dtype": rung.dtype, "adapter": rung.adapter, "template": prepared.template}
+    if rung.header is not None:
+        loading |= {"device": rung.header.device, "quantization": rung.header.quantization}
+    if rung.stage.kind == "reward":
+        from pluralign.subjects.reward import RewardSubject
+
+        return RewardSubject.load(rung.stage.name, model_folder(rung), **loading)
+    from pluralign.subjects.local import LocalSubject
+
+    return LocalSubject.load(rung.stage.name, model_folder(rung), **loading)
+
+
+def model_folder(rung: Rung) -> Path:
+    """Where the weights of a stage are. Raises: ValueError for a stage without a model."""
+    if rung.model is None:
+        raise ValueError(f"stage {rung.stage.name} has no model")
+    return rung.model
+
+
+def describe(rung: Rung, subject: Subject) -> dict[str, Any]:
+    """What `FILE` holds: the stage, where its model comes from, and what the subject says of itself."""
+    from pluralign.subjects.local import LocalSubject
+    from pluralign.subjects.reward import RewardSubject
+
+    if not isinstance(subject, LocalSubject | RewardSubject):
+        raise TypeError(f"{subject.name} has no model")
+    return {"stage": rung.stage.name, "key": rung.stage.key, **_origin(rung), **subject.describe()}
+
+
+def _origin(rung: Rung) -> dict[str, Any]:
+    if rung.header is None or rung.found is None:
+        return {"model": str(rung.model), "revision": None, "adapter": None, "quantization": None}
+    adapter = rung.found.adapter
+    return {
+        "model": str(rung.found.files),
+        "revision": rung.found.files.commit,
+        "adapter": None if adapter is None else str(adapter),
+        "adapter_revision": None if adapter is None else adapter.commit,
+        "quantization": rung.header.quantization,
+    }

@@ -1,0 +1,96 @@
+"""Whether every model can take the prompts that it will be given, found out from tokenizers alone."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pluralign.data.template import Template
+from pluralign.data.template import read_template as read
+from pluralign.errors import InputError
+from pluralign.plugins import find
+from pluralign.records.preference import Prompt
+from pluralign.run import plan
+from pluralign.run.parts import Exam, Rung, Voices
+from pluralign.runfile.parts import RunFile
+
+if TYPE_CHECKING:
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+Roles = tuple[str, ...] | None
+"""Who speaks in a prompt, turn by turn; None for plain text."""
+
+
+def read_template(file: RunFile) -> Template:
+    """The template that a run file declares. Raises: InputError where its file cannot be read."""
+    general = file.general
+    try:
+        return read(general.template, general.system, find(general.template, file.beside))
+    except InputError as error:
+        raise InputError(f"{file.path.name}: {error}") from error
+
+
+def check_prompts(rungs: Iterable[Rung], voices: Iterable[Voices], exams: Iterable[Exam], template: Template) -> None:
+    """Refuse prompts that a model has no chat template for, or that its chat template refuses.
+
+    One prompt of each order of speakers is rendered. A stage that is trained has the tokenizer of its parent, so each
+    tokenizer is read once; where there is nothing but plain text to give as it stands, none is.
+
+    Raises: InputError that names the data or the audit, and the model.
+    """
+    by_name = {rung.stage.name: rung for rung in rungs}
+    data = {part.name: part for part in voices}
+    wanted: dict[str, dict[Roles, tuple[Prompt, str]]] = {}
+    for rung in by_name.values():
+        if rung.recorded is None:
+            prompts = wanted.setdefault(_root(rung, by_name).stage.name, {})
+            for prompt, place in (*_trained_on(rung, data), *_asked(rung, exams)):
+                if not isinstance(prompt, str) or template.policy != "plain":
+                    prompts.setdefault(_roles(prompt), (prompt, place))
+    for name, prompts in wanted.items():
+        if prompts:
+            _check(by_name[name], prompts.values(), template)
+
+
+def _root(rung: Rung, by_name: dict[str, Rung]) -> Rung:
+    """The model that exists, whose tokenizer a stage has."""
+    while rung.found is None:
+        rung = by_name[rung.stage.parents[0]]
+    return rung
+
+
+def _trained_on(rung: Rung, data: dict[str, Voices]) -> Iterator[tuple[Prompt, str]]:
+    if rung.entry is not None and rung.part is not None:
+        part = data[str(rung.part.header.data)]
+        for preference in (*part.train, *part.held_out):
+            yield preference.prompt, rung.part.place
+
+
+def _asked(rung: Rung, exams: Iterable[Exam]) -> Iterator[tuple[Prompt, str]]:
+    able = plan.abilities(rung)
+    for exam in exams:
+        for item in exam.items:
+            for ask in item.asks:
+                if type(ask) in able:
+                    yield ask.prompt, exam.part.place
+
+
+def _roles(prompt: Prompt) -> Roles:
+    return None if isinstance(prompt, str) else tuple(turn.role for turn in prompt)
+
+
+def _check(rung: Rung, prompts: Iterable[tuple[Prompt, str]], template: Template) -> None:
+    from pluralign.data.render import as_text
+
+    tokenizer = _tokenizer(rung)
+    for prompt, place in prompts:
+        try:
+            as_text(prompt, tokenizer, template)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from error
+
+
+def _tokenizer(rung: Rung) -> "PreTrainedTokenizerBase":
+    from pluralign.engine.tokenizers import read_tokenizer
+
+    if rung.found is None:
+        raise ValueError(f"stage {rung.stage.name} is not made yet")
+    return read_tokenizer(rung.found)

@@ -1,0 +1,83 @@
+"""Questions that compare completions, rendered and scored a few forward passes at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from transformers import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from pluralign.data.render import render
+from pluralign.data.template import Template
+from pluralign.engine.budget import encoded_tokens, shares_prompts
+from pluralign.engine.load import max_tokens
+from pluralign.engine.pack import SHARED_PROMPT, common
+from pluralign.engine.scores import Scores
+from pluralign.records.fork import Fork
+from pluralign.subjects.questions import Question, options
+from pluralign.subjects.too_long import TooLongQuestions
+
+Values = tuple[tuple[float, ...], tuple[int, ...]]
+"""Of one question: a value for every completion, and the completions' lengths in tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How a subject compares completions.
+
+    `score`: `engine.logprobs.logprobs` or `engine.reward_head.rewards`; `end`: whether the end token is scored with
+    each completion; `token_budget`: encoded tokens of one forward pass.
+    """
+
+    score: Callable[..., Scores]
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    template: Template
+    token_budget: int
+    end: bool
+    too_long: TooLongQuestions = field(repr=False)
+
+    def values(self, asked: Sequence[Question]) -> Iterator[tuple[Question, Values | None]]:
+        """The questions with their values, pass by pass as they come; None for those that are too long.
+
+        Raises: InputError for any other that the model cannot take, by the item's name.
+        """
+        rendered, unfit = self.too_long.fitting(asked, self._fork)
+        yield from ((question, None) for question in unfit)
+        forks = [fork for _, fork in rendered]
+        for batch in calls(self.model, forks, self.token_budget):
+            with torch.no_grad():
+                scores = self.score(self.model, [forks[index] for index in batch], token_budget=self.token_budget)
+            for index, (values, tokens) in zip(batch, scores.split(), strict=True):
+                yield rendered[index][0], (tuple(values.tolist()), tuple(tokens.tolist()))
+
+    def _fork(self, question: Question) -> Fork:
+        return render(
+            question.ask.prompt,
+            options(question.ask),
+            self.tokenizer,
+            template=self.template,
+            end=self.end,
+            max_tokens=max_tokens(self.model),
+        )
+
+
+def calls(model: PreTrainedModel, forks: Sequence[Fork], token_budget: int) -> list[list[int]]:
+    """Which forks (by index) go to the engine together: as many as fill a forward pass with encoded tokens.
+
+    Forks whose prompts begin alike stand together, so that the engine encodes that beginning once.
+    """
+    if not forks:
+        return []
+    sizes, shared = encoded_tokens(model, forks), shares_prompts(model, forks)
+    planned: list[list[int]] = []
+    room = 0
+    for index in sorted(range(len(forks)), key=lambda index: forks[index].prompt):
+        alike = common(forks[planned[-1][-1]].prompt, forks[index].prompt) if shared and planned else 0
+        size = sizes[index] - (alike if alike >= SHARED_PROMPT else 0)
+        if size > room:
+            planned.append([])
+            room, size = token_budget, sizes[index]
+        planned[-1].append(index)
+        room -= size
+    return planned
