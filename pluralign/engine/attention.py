@@ -4,22 +4,22 @@ transformers looks attention functions up by name. `attending` puts ours in a mo
 again, so that outside the engine a model is as it was found; the plan of the pack comes with the forward pass, as the
 keyword `PLAN`. No mask is registered under the name, for which transformers makes none.
 
-Each call of the plan is one scaled dot-product attention of torch, on a CPU and on a GPU alike; keys that several query
-heads share are not repeated. Scores with a soft cap (Gemma 2) are computed step by step, in float32 or wider.
+On a GPU one kernel attends the whole pack (`flex`); elsewhere, and where that kernel cannot be used, the plan's calls
+do (`dense`).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import dropout as drop
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from pluralign.engine.calls import Plan
+from pluralign.engine.backend import uses_kernel
+from pluralign.engine.dense import attend_by_calls
+from pluralign.engine.flex import attend_by_blocks
+from pluralign.engine.plan import Manner, Plan
 from pluralign.errors import PluralignError
 
 NAME = "pluralign_pack"
@@ -55,21 +55,9 @@ def attend(
     _refuse(module, plan, attention_mask, others)
     assert isinstance(plan, Plan)
     plan.attended.add(id(module))
-    queries = query.split(plan.query_sizes, dim=2)
-    keys, values = _gather(key, plan), _gather(value, plan)
-    found: list[Tensor] = []
-    for index in range(len(queries)):
-        mask = plan.mask(index, window, query)
-        parts = (queries[index], keys[index], values[index])
-        if softcap is None:
-            shared = query.shape[1] != key.shape[1]
-            out = scaled_dot_product_attention(
-                *parts, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scaling, enable_gqa=shared
-            )
-        else:
-            out = _capped(*parts, mask, scaling, softcap, dropout)
-        found.append(out.transpose(1, 2))
-    return torch.cat(found, dim=1), None
+    manner = Manner(window, softcap, scaling, dropout)
+    way = attend_by_blocks if uses_kernel(query, key, value, plan, manner) else attend_by_calls
+    return way(query, key, value, plan, manner), None
 
 
 AttentionInterface.register(NAME, attend)
@@ -100,36 +88,3 @@ def _refuse(module: nn.Module, plan: object, attention_mask: Tensor | None, othe
     for name, value in others.items():
         if name not in _HARMLESS and value is not None and value is not False:
             raise UnsupportedError(f'its attention takes "{name}", which the packed attention does not do')
-
-
-def _gather(states: Float[Tensor, "1 head token width"], plan: Plan) -> list[Tensor]:
-    """The keys or values of each call. With gradients they are put together from pieces, whose gradients add up."""
-    if not (torch.is_grad_enabled() and states.requires_grad):
-        spans = [[states[:, :, start:stop] for start, stop in call.keys] for call in plan.calls]
-        return [span[0] if len(span) == 1 else torch.cat(span, dim=2) for span in spans]
-    pieces = states.split(plan.piece_sizes, dim=2)
-    chosen = [[pieces[piece] for piece in wanted] for wanted in plan.key_pieces]
-    return [piece[0] if len(piece) == 1 else torch.cat(piece, dim=2) for piece in chosen]
-
-
-def _capped(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    scaling: float | None,
-    cap: float,
-    dropout: float,
-) -> Float[Tensor, "1 head query value_width"]:
-    """Attention with capped scores, query heads grouped by the key head that they share."""
-    heads, length, width = query.shape[1:]
-    key_heads = key.shape[1]
-    grouped = query.reshape(1, key_heads, heads // key_heads * length, width)
-    scores = grouped @ key.transpose(2, 3) * (width**-0.5 if scaling is None else scaling)
-    scores = (cap * torch.tanh(scores / cap)).view(1, heads, length, -1)
-    if mask is None:
-        mask = torch.full((length, length), float("-inf"), dtype=scores.dtype, device=scores.device).triu(1)
-    wide = (scores + mask).softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(query.dtype)
-    wide = drop(wide, dropout) if dropout else wide
-    out = wide.view(1, key_heads, heads // key_heads * length, -1) @ value
-    return out.view(1, heads, length, -1)

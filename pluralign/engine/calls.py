@@ -4,14 +4,10 @@ Runs that follow one another are attended together while they are few tokens; a 
 are what its first run comes after, and the call's own tokens: in depth-first order nothing else can be seen from there.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from pluralign.engine.tree import Run, Span
 
@@ -21,83 +17,72 @@ TOGETHER = 128
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Queries `start` up to `stop`, the keys they are given, and whether each sees all keys up to its own place."""
+    """Queries `start` up to `stop` and the keys they are given, of which the last are the queries' own.
+
+    `alone`: whether the queries are one run, so that each sees all keys up to its own place. `depth`: the position of
+    the first of them, or the least of several runs.
+    """
 
     start: int
     stop: int
     keys: tuple[Span, ...]
-    causal: bool
+    alone: bool
+    depth: int
+
+    @property
+    def rows(self) -> int:
+        """How many queries."""
+        return self.stop - self.start
+
+    @property
+    def columns(self) -> int:
+        """How many keys."""
+        return sum(stop - start for start, stop in self.keys)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The attention of one pack: who sees whom (`ends`, see `pack`), each token's position, and the calls.
+class Calls:
+    """Calls that cover all tokens in order."""
 
-    `attended` gathers the ids of the modules that asked for it.
-    """
-
-    ends: Int[Tensor, " token"]
-    positions: Int[Tensor, " token"]
-    calls: tuple[Call, ...]
-    attended: set[int] = field(default_factory=set)
-    _masks: dict[object, Tensor] = field(default_factory=dict)
-
-    @cached_property
-    def depth(self) -> int:
-        """Tokens of the longest sequence."""
-        return int(self.positions.max()) + 1
+    parts: tuple[Call, ...]
 
     @cached_property
     def query_sizes(self) -> list[int]:
-        """Queries of each call; the calls cover all tokens in order."""
-        return [call.stop - call.start for call in self.calls]
+        """Queries of each call."""
+        return [call.rows for call in self.parts]
 
     @cached_property
     def piece_sizes(self) -> list[int]:
         """Sizes of the pieces that all tokens are cut into so that every call's keys are whole pieces."""
-        cuts = self._cuts
-        return [stop - start for start, stop in pairwise(cuts)]
+        return [stop - start for start, stop in pairwise(self._cuts)]
 
     @cached_property
     def key_pieces(self) -> list[list[int]]:
         """The pieces that make each call's keys."""
         at = {cut: index for index, cut in enumerate(self._cuts)}
-        return [[piece for start, stop in call.keys for piece in range(at[start], at[stop])] for call in self.calls]
+        return [[piece for start, stop in call.keys for piece in range(at[start], at[stop])] for call in self.parts]
 
     @cached_property
     def _cuts(self) -> list[int]:
-        return sorted({edge for call in self.calls for span in (*call.keys, (call.start, call.stop)) for edge in span})
+        return sorted({edge for call in self.parts for span in (*call.keys, (call.start, call.stop)) for edge in span})
 
-    def sees(self, queries: Int[Tensor, "query 1"], keys: Int[Tensor, "1 key"]) -> Bool[Tensor, "query key"]:
-        """Whether token `queries` sees token `keys`, whatever the window."""
-        return (keys <= queries) & (self.ends[keys] > queries)
+    def split(self, rows: int, window: int | None = None) -> "Calls":
+        """The same in calls of at most `rows` queries; with a `window`, each is given only the keys that it reaches.
 
-    def mask(self, index: int, window: int | None, like: Tensor) -> Float[Tensor, "query key"] | None:
-        """What to add to the scores of call `index`: 0 where a key is seen, minus infinity elsewhere; None for causal.
-
-        With a `window`, only keys less than that many positions back are seen. `like` gives dtype and device.
+        Calls whose keys are all within the window are left as they are. `rows` is at least `TOGETHER`.
         """
-        window = None if window is None or window >= self.depth else window
-        call = self.calls[index]
-        if call.causal and len(call.keys) == 1 and call.keys[0][0] == call.start and window is None:
-            return None
-        name = (index, window, like.dtype, like.device)
-        if name not in self._masks:
-            self._masks[name] = self._make(call, window, like)
-        return self._masks[name]
-
-    def _make(self, call: Call, window: int | None, like: Tensor) -> Float[Tensor, "query key"]:
-        device = self.ends.device
-        queries = torch.arange(call.start, call.stop, device=device)[:, None]
-        keys = torch.cat([torch.arange(start, stop, device=device) for start, stop in call.keys])[None]
-        seen = self.sees(queries, keys)
-        if window is not None:
-            seen &= self.positions[queries] - self.positions[keys] < window
-        mask = torch.zeros(seen.shape, dtype=like.dtype, device=device)
-        return mask.masked_fill_(~seen, float("-inf")).to(like.device)
+        parts: list[Call] = []
+        for call in self.parts:
+            if window is None:
+                parts.extend(_slices(call, rows))
+            elif call.columns <= window:
+                parts.append(call)
+            else:
+                parts.extend(_reach(part, window) for part in _slices(call, rows, max(0, window - call.depth)))
+        return Calls(tuple(parts))
 
 
-def plan_calls(runs: Sequence[Run], ends: Int[Tensor, " token"], positions: Int[Tensor, " token"]) -> Plan:
+def group(runs: Sequence[Run]) -> Calls:
     """The calls for `runs`, which cover all tokens in order."""
     calls: list[Call] = []
     first = 0
@@ -107,13 +92,36 @@ def plan_calls(runs: Sequence[Run], ends: Int[Tensor, " token"], positions: Int[
             last += 1
         calls.append(_call(runs[first : last + 1]))
         first = last + 1
-    return Plan(ends, positions, tuple(calls))
+    return Calls(tuple(calls))
 
 
 def _call(runs: Sequence[Run]) -> Call:
     start, stop, keys = runs[0].start, runs[-1].stop, list(runs[0].before)
+    depth = min(sum(end - begin for begin, end in run.before) for run in runs)
     if keys and keys[-1][1] == start:
         keys[-1] = (keys[-1][0], stop)
     else:
         keys.append((start, stop))
-    return Call(start, stop, tuple(keys), causal=len(runs) == 1)
+    return Call(start, stop, tuple(keys), len(runs) == 1, depth)
+
+
+def _slices(call: Call, rows: int, free: int = 0) -> Iterator[Call]:
+    """A call's queries in parts of at most `rows`, after a first part of `free`; several runs stay together."""
+    if not call.alone:
+        yield call
+        return
+    first = range(call.start, call.start + free, max(free, 1))
+    for start, stop in pairwise([*first, *range(call.start + free, call.stop, rows), call.stop]):
+        keys = (*call.keys[:-1], (call.keys[-1][0], stop))
+        yield Call(start, stop, keys, alone=True, depth=call.depth + start - call.start)
+
+
+def _reach(call: Call, window: int) -> Call:
+    """The call without the keys that lie `window` positions or more behind all its queries: the first, in a path."""
+    behind = max(0, call.depth - window + 1)
+    keys: list[Span] = []
+    for start, stop in call.keys:
+        first = min(start + behind, stop)
+        behind -= first - start
+        keys.extend([(first, stop)] if first < stop else [])
+    return Call(call.start, call.stop, tuple(keys), call.alone, call.depth)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from pluralign.engine.calls import Plan, plan_calls
+from pluralign.engine.plan import Plan, plan_calls
 from pluralign.engine.tree import Tree
 from pluralign.records.fork import Fork
 

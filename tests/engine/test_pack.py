@@ -3,7 +3,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluralign.engine.calls import TOGETHER
 from pluralign.engine.pack import SHARED_PROMPT, Piece, common, plan_packs, whole
 from pluralign.records.fork import Fork
 
@@ -45,25 +44,6 @@ def test_every_token_sees_its_own_sequence_and_nothing_else(parts, budget, ends)
 
 
 @settings(max_examples=30, deadline=None)
-@given(parts=several, budget=st.integers(1, 300), window=st.none() | st.integers(1, 80))
-def test_the_calls_see_what_the_whole_mask_shows(parts, budget, window):
-    forks = [Fork(*part) for part in parts]
-    for pack in plan_packs(forks, whole(forks), budget, ends=True):
-        places = torch.arange(pack.tokens)
-        whole_mask = pack.plan.sees(places[:, None], places[None])
-        if window is not None:
-            whole_mask &= pack.plan.positions[:, None] - pack.plan.positions[None] < window
-        found = torch.zeros_like(whole_mask)
-        for index, call in enumerate(pack.plan.calls):
-            keys = torch.cat([torch.arange(*span) for span in call.keys])
-            mask = pack.plan.mask(index, window, torch.zeros(1))
-            if mask is None:
-                mask = torch.full((call.stop - call.start,) * 2, float("-inf")).triu(1)
-            found[call.start : call.stop, keys] = mask == 0
-        assert torch.equal(found, whole_mask)
-
-
-@settings(max_examples=30, deadline=None)
 @given(parts=several, budget=st.integers(1, 300))
 def test_no_pack_exceeds_the_budget_unless_one_completion_does(parts, budget):
     forks = [Fork(*part) for part in parts]
@@ -96,17 +76,6 @@ def test_a_fork_beyond_the_budget_is_split_with_its_prompt():
     packs = plan_packs([wide], [Piece(0, tuple(range(20)))], 22, ends=False)
     assert [pack.tokens for pack in packs] == [22, 22, 22, 14]
     assert sum(len(pack.owners) for pack in packs) == 20
-
-
-def test_short_completions_share_a_call_and_long_ones_go_alone():
-    prompt = tuple(range(200))
-    short = Fork(prompt, tuple((token, token, token) for token in range(1 + TOGETHER)))
-    (pack,) = plan_packs([short], whole([short]), 8192, ends=False)
-    assert len(pack.plan.calls) == 3
-    long_ones = Fork(prompt, tuple((token,) * (2 + TOGETHER) for token in range(4)))
-    (pack,) = plan_packs([long_ones], whole([long_ones]), 8192, ends=False)
-    assert len(pack.plan.calls) == 4
-    assert [call.keys[0] for call in pack.plan.calls[1:]] == [(0, 200)] * 3
 
 
 def test_common_prefixes():

@@ -1,0 +1,18 @@
+"""What the tests of the engine share."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def zoo() -> ModuleType:
+    """Tiny random models of many architectures, and the plain way to score with them: `zoo.py`, imported on demand."""
+    spec = importlib.util.spec_from_file_location("zoo", Path(__file__).with_name("zoo.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
