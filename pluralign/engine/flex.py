@@ -124,7 +124,7 @@ def _kernel() -> Callable[..., Tensor]:
     Lengths are not part of a kernel, numbers are: torch cannot compile this with numbers that change. It would give up
     compiling after eight kernels and hold all scores at once.
     """
-    compiled: Callable[..., Tensor] = torch.compile(flex_attention, dynamic=True, fullgraph=True)
+    compiled: Any = torch.compile(flex_attention, dynamic=True, fullgraph=True)
 
     def call(*states: Tensor, **named: Any) -> Tensor:
         with dynamo_config.patch(specialize_float=True, recompile_limit=KERNELS):
