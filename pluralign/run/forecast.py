@@ -146,7 +146,7 @@ def _said(each: Forecast) -> str:
     return f"{amount}: {'about' if each.settled else 'at most about'} {_duration(each.seconds)}"
 
 
-def _round(number: float) -> str:
+def _round(number: int) -> str:
     """Two digits that count: 41,000."""
     return f"{float(f'{number:.2g}'):,.0f}"
 
