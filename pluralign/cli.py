@@ -1,4 +1,4 @@
-"""The command line: run, plan, report, names."""
+"""The command line: audit, run, plan, report, names."""
 
 import os
 import sys
@@ -33,6 +33,40 @@ Settings = Annotated[
 ]
 Runs = Annotated[Path, Parameter(name="--runs", help="The folder that runs leave their results in.")]
 Limit = Annotated[int | None, Parameter(name="--limit", help="Shorten every audit to so many items.")]
+Models = Annotated[
+    str, Parameter(help="NAME=MODEL: hub ids (owner/name, with @revision if need be) or paths; first base=MODEL.")
+]
+Audits = Annotated[str, Parameter(name="--audits", help="What to ask, with commas between: belebele,tydiqa.")]
+Dtype = Annotated[
+    str | None, Parameter(name="--dtype", help="What models compute in, such as bfloat16; float32 unless said.")
+]
+Name = Annotated[str | None, Parameter(name="--name", help="What the run file is called, instead of its models.")]
+OnlyForecast = Annotated[
+    bool, Parameter(name="--plan", negative=(), help="Say what it takes, from a few items that are timed, and stop.")
+]
+
+
+@app.command
+def audit(
+    *models: Models,
+    audits: Audits,
+    limit: Limit = None,
+    dtype: Dtype = None,
+    name: Name = None,
+    settings: Settings = None,
+    runs: Runs = Path("runs"),
+    only_forecast: OnlyForecast = False,
+) -> None:
+    """Audit models that exist: `audit base=MODEL tuned=MODEL --audits NAMES` writes a run file and runs it."""
+    from pluralign.run import shortcut
+    from pluralign.run.draft import Request
+
+    _check_limit(limit)
+    request = Request(models=models, audits=audits, limit=limit, dtype=dtype, settings=tuple(settings or ()))
+    prepared = shortcut.prepare(request, runs, name)
+    from pluralign.run.execute import execute, forecast_only
+
+    print((forecast_only if only_forecast else execute)(prepared, command=_command()))
 
 
 @app.command
@@ -76,11 +110,15 @@ def _prepare(file: Path, settings: list[str] | None, runs: Path, limit: int | No
     from pluralign.runfile.read import read
     from pluralign.store import check_writable
 
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit {limit}: must be at least 1")
+    _check_limit(limit)
     checked = read(file, settings or ())
     check_writable(runs / file.stem)
     return prepare(checked, runs, limit)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit {limit}: must be at least 1")
 
 
 def _command() -> str:
