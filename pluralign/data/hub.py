@@ -7,6 +7,7 @@ from pathlib import Path
 from pluralign.data.models import (
     ADAPTER_WEIGHTS,
     adapter_base,
+    architecture,
     check_adapter,
     check_model,
     count_labels,
@@ -94,21 +95,30 @@ def locate(model: str, *, revision: str | None = None, adapter: str | None = Non
         if adapter is not None:
             raise InputError(f'model "{model}" is an adapter itself, so it cannot take the adapter "{adapter}"')
         return Model(_base_of(files, beside), files)
-    return Model(files) if adapter is None else Model(files, _adapter_files(adapter, beside))
+    return Model(files) if adapter is None else Model(files, _adapter_of(files, adapter, beside))
 
 
-def _adapter_files(adapter: str, beside: Path) -> Files:
+def _adapter_of(model: Files, adapter: str, beside: Path) -> Files:
+    """An adapter's files; of those that name a base in a folder that is here, the architecture must be the model's."""
     path = find(adapter, beside)
     try:
         files = Files(path) if path.is_dir() else _files(adapter, None, beside)
         check_adapter(files.folder)
     except InputError as error:
         raise InputError(f"adapter: {error}") from error
+    base = adapter_base(files.folder)
+    if base is not None and (find(base[0], beside) / "config.json").is_file():
+        own, its = architecture(model.folder), architecture(find(base[0], beside))
+        if own != its:
+            raise InputError(f'adapter "{adapter}" was trained on a model of the kind {its}, and "{model}" is {own}')
     return files
 
 
 def _base_of(adapter: Files, beside: Path) -> Files:
-    base, revision = adapter_base(adapter.folder)
+    named = adapter_base(adapter.folder)
+    if named is None:
+        raise InputError(f'adapter "{adapter}" does not name its base; give that as the model, and this as its adapter')
+    base, revision = named
     try:
         files = _files(base, None if find(base, beside).exists() else revision, beside)
     except InputError as error:

@@ -61,23 +61,23 @@ def check_adapter(folder: Path) -> None:
         raise InputError(f'adapter "{folder}": the folder holds no weights ({" or ".join(ADAPTER_WEIGHTS)})')
 
 
-def adapter_base(folder: Path) -> tuple[str, str | None]:
-    """The model that an adapter says it was trained on, and its revision where it says one.
-
-    Raises: InputError where it names none.
-    """
+def adapter_base(folder: Path) -> tuple[str, str | None] | None:
+    """The model that an adapter says it was trained on and its revision where it says one; None where it names none."""
     config = read_json(folder / ADAPTER)
     base, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(base, str) or not base:
-        raise InputError(
-            f"{folder / ADAPTER}: no base_model_name_or_path; give the base as the model, and this as its adapter"
-        )
+        return None
     return base, revision if isinstance(revision, str) and revision else None
 
 
 def is_reward_adapter(folder: Path) -> bool:
     """Whether an adapter makes a classifier, as reward models are, of its base."""
     return read_json(folder / ADAPTER).get("task_type") == "SEQ_CLS"
+
+
+def architecture(folder: Path) -> str:
+    """The kind of model in a folder, such as "llama"."""
+    return str(read_json(folder / "config.json").get("model_type"))
 
 
 def count_labels(folder: Path) -> int | None:

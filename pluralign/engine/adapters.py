@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
-from pluralign.data.models import ADAPTER_WEIGHTS
+from pluralign.data.models import ADAPTER_WEIGHTS, is_reward_adapter
 from pluralign.errors import InputError
 
 Shapes = dict[str, tuple[int, ...]]
@@ -33,11 +33,11 @@ def check_fit(empty: PreTrainedModel, adapter: Path, *, name: str) -> None:
     `empty`: the base's architecture without its weights, which is spoilt; `name`: the base, for the error.
     Raises: InputError.
     """
-    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+    from peft import get_peft_model, get_peft_model_state_dict
 
     base = {f"base_model.model.{key}": tuple(value.shape) for key, value in empty.state_dict().items()}
     with _refusing(f'adapter "{adapter}" does not fit "{name}"'):
-        wrapped: Any = get_peft_model(empty, LoraConfig.from_pretrained(str(adapter)), low_cpu_mem_usage=True)
+        wrapped: Any = get_peft_model(empty, _configuration(adapter), low_cpu_mem_usage=True)
         found: Mapping[str, torch.Tensor] = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     wanted = {key: tuple(value.shape) for key, value in found.items()}
     reason = _difference(wanted, base, _shapes(adapter))
@@ -53,9 +53,22 @@ def put_on(model: PreTrainedModel, adapter: Path, *, merge: bool) -> PreTrainedM
     from peft import PeftModel
 
     with _refusing(f'adapter "{adapter}" cannot be loaded'):
-        wrapped: Any = PeftModel.from_pretrained(model, str(adapter), torch_device=str(model.device))
+        configuration = _configuration(adapter)
+        wrapped: Any = PeftModel.from_pretrained(
+            model, str(adapter), config=configuration, torch_device=str(model.device)
+        )
         adapted = wrapped.merge_and_unload(safe_merge=True) if merge else wrapped.get_base_model()
     return adapted.requires_grad_(True) if merge else adapted
+
+
+def _configuration(adapter: Path) -> Any:
+    """The adapter's settings; its task only where that adds a head, so that others fit any model of the base."""
+    from peft import LoraConfig
+
+    found = LoraConfig.from_pretrained(str(adapter))
+    if not is_reward_adapter(adapter):
+        found.task_type = None
+    return found
 
 
 @contextmanager

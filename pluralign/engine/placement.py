@@ -59,11 +59,7 @@ def check_quantization(quantization: str) -> None:
 
 
 def _configuration(quantization: str, dtype: torch.dtype | str) -> QuantizationConfigMixin:
-    match quantization:
-        case "bitsandbytes-4bit":
-            compute = torch.float32 if isinstance(dtype, str) else dtype
-            return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
-        case "bitsandbytes-8bit":
-            return BitsAndBytesConfig(load_in_8bit=True)
-        case _:
-            return TorchAoConfig(importlib.import_module("torchao.quantization").Int8WeightOnlyConfig())
+    if quantization == "torchao-int8":
+        return TorchAoConfig(importlib.import_module("torchao.quantization").Int8WeightOnlyConfig())
+    compute = torch.float32 if isinstance(dtype, str) else dtype
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
