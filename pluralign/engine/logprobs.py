@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from pluralign.engine.batches import TOKEN_BUDGET
 from pluralign.engine.head import Head, find_head, inner_model
 from pluralign.engine.load import max_tokens
-from pluralign.engine.pack import Pack, plan_packs, whole
+from pluralign.engine.pack import Owner, Pack, plan_packs, whole
 from pluralign.engine.passes import in_passes
-from pluralign.engine.plain import Owner, Rows, plan_rows, row_logprobs
+from pluralign.engine.plain import Rows, plan_rows, row_logprobs
 from pluralign.engine.proof import can_pack, encode
 from pluralign.engine.scores import Scores, refuse_longer, scores_in_order
 from pluralign.engine.targets import target_logprobs
@@ -63,8 +63,7 @@ def _by_token(model: nn.Module, forks: Sequence[Fork], token_budget: int) -> lis
     if head is not None and can_pack(head.backbone, forks):
         plan = partial(_packs, forks)
         return in_passes(whole(forks), plan, partial(_packed, head), token_budget)
-    owners = [(number, index) for number, fork in enumerate(forks) for index in range(len(fork.completions))]
-    return in_passes(owners, partial(plan_rows, forks), partial(_plain, model, head, forks), token_budget)
+    return in_passes(whole(forks), partial(plan_rows, forks), partial(_plain, model, head, forks), token_budget)
 
 
 def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pack]:
@@ -76,7 +75,7 @@ def _packed(head: Head, pack: Pack) -> Found:
     place = hidden.device
     rows = hidden[pack.rows.to(place)]
     by_pair = target_logprobs(head, rows, pack.pair_row.to(place), pack.pair_target.to(place))
-    return pack.owners, pack.lengths, by_pair[pack.use_pair.to(place)]
+    return pack.work, pack.lengths, by_pair[pack.use_pair.to(place)]
 
 
 def _plain(model: nn.Module, head: Head | None, forks: Sequence[Fork], rows: Rows) -> Found:

@@ -1,9 +1,10 @@
 """Forks laid end to end as a tree, so that what they share is encoded once.
 
-The completions of a fork are sorted; each is laid down from the first token that it does not share with the one before
-it. The tree of prefixes stands thus in depth-first order, and one number per token tells who sees whom: token i sees
-token j where j <= i and the subtree of j ends after i. A token's position is its depth. Forks whose prompts begin alike
-for `SHARED_PROMPT` tokens or more share that beginning too.
+Every prompt with one of its completions is a sequence. The sequences of all forks are sorted; each is laid down from
+the first token that it does not share with the one before it. The tree of prefixes stands thus in depth-first order,
+and one number per token tells who sees whom: token i sees token j where j <= i and the subtree of j ends after i. A
+token's position is its depth. Sequences of different forks share a beginning of `SHARED` tokens or more, or any
+beginning after which few tokens come: a short shared beginning is not worth the longer keys of a long sequence.
 
 The last token of a completion is a target and never an input, unless the state at its end is asked for.
 """
@@ -15,41 +16,36 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from pluralign.engine.calls import TOGETHER
 from pluralign.engine.plan import Plan, plan_calls
 from pluralign.engine.tree import Tree
 from pluralign.records.fork import Fork
 
-SHARED_PROMPT = 32
-"""Tokens from which two forks' common beginning is worth its longer keys."""
+SHARED = 32
+"""Tokens from which a common beginning of two forks is shared whatever comes after it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some completions (by index) of one fork (by index)."""
-
-    fork: int
-    completions: tuple[int, ...]
+Owner = tuple[int, int]
+"""A completion: (fork, completion), by index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One forward pass: the tokens of its pieces, and where each completion's values are found.
+    """One forward pass: the tokens of its completions, and where each completion's values are found.
 
     `rows`: tokens whose next token counts; `pair_row`, `pair_target`: (index into `rows`, token id), each once;
-    `owners`: (fork, completion) in the pack's order, of `lengths` tokens; `use_pair`: the pair of each of these tokens,
-    one completion after the other; `finals`: the token at each owner's end where ends were asked for.
+    `work`: completions in the pack's order, of `lengths` tokens; `use_pair`: the pair of each of these tokens, one
+    completion after the other; `finals`: the token at each completion's end where ends were asked for.
     """
 
-    work: tuple[Piece, ...]
+    work: tuple[Owner, ...]
     plan: Plan
     ids: Int[Tensor, "1 token"]
     rows: Int[Tensor, " row"]
     pair_row: Int[Tensor, " pair"]
     pair_target: Int[Tensor, " pair"]
     use_pair: Int[Tensor, " use"]
-    owners: tuple[tuple[int, int], ...]
     lengths: list[int]
-    finals: Int[Tensor, " owner"]
+    finals: Int[Tensor, " completion"]
 
     @property
     def tokens(self) -> int:
@@ -57,46 +53,33 @@ class Pack:
         return self.ids.shape[1]
 
 
-def whole(forks: Sequence[Fork]) -> list[Piece]:
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    """A prompt and what is encoded of one completion; `shared`: tokens in common with the sequence before it."""
+
+    owner: Owner
+    ids: tuple[int, ...]
+    shared: int
+
+
+def whole(forks: Sequence[Fork]) -> list[Owner]:
     """All completions of all forks."""
-    return [Piece(index, tuple(range(len(fork.completions)))) for index, fork in enumerate(forks)]
+    return [(number, index) for number, fork in enumerate(forks) for index in range(len(fork.completions))]
 
 
-def plan_packs(forks: Sequence[Fork], work: Sequence[Piece], token_budget: int, *, ends: bool) -> list[Pack]:
+def plan_packs(forks: Sequence[Fork], work: Sequence[Owner], token_budget: int, *, ends: bool) -> list[Pack]:
     """Packs of at most `token_budget` encoded tokens; one completion that exceeds it goes alone with its prompt.
 
-    A fork that exceeds the budget is split over packs, its prompt encoded in each.
+    Where a pack is full it is cut, in its later half, between the sequences that share least.
     """
-    pieces = [part for piece in work for part in _parts(forks[piece.fork], piece, token_budget, ends)]
-    pieces.sort(key=lambda part: (forks[part.fork].prompt, part.fork, part.completions))
+    sequences = _sorted_sequences(forks, work, ends)
     packs: list[Pack] = []
-    filling = _Filling(forks, ends)
-    for piece in pieces:
-        if filling.pieces and filling.size(piece) > token_budget:
-            packs.append(filling.pack())
-            filling = _Filling(forks, ends)
-        filling.add(piece)
-    return [*packs, filling.pack()] if filling.pieces else packs
-
-
-def _encoded(completion: tuple[int, ...], ends: bool) -> tuple[int, ...]:
-    return completion if ends else completion[:-1]
-
-
-def _parts(fork: Fork, piece: Piece, token_budget: int, ends: bool) -> list[Piece]:
-    """Cut a piece, its completions sorted, so that each part keeps to the budget."""
-    order = sorted(piece.completions, key=lambda index: (fork.completions[index], index))
-    parts: list[list[int]] = []
-    size, before = 0, ()
-    for index in order:
-        encoded = _encoded(fork.completions[index], ends)
-        size += len(encoded) - common(before, encoded)
-        if not parts or size > token_budget:
-            parts.append([])
-            size = len(fork.prompt) + len(encoded)
-        parts[-1].append(index)
-        before = encoded
-    return [Piece(piece.fork, tuple(part)) for part in parts]
+    start = 0
+    while start < len(sequences):
+        stop = _cut(sequences, start, token_budget)
+        packs.append(_lay(forks, sequences[start:stop], ends))
+        start = stop
+    return packs
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:
@@ -107,73 +90,69 @@ def common(one: Sequence[int], other: Sequence[int]) -> int:
     return min(len(one), len(other))
 
 
-class _Filling:
-    """A pack in the making."""
+def _sorted_sequences(forks: Sequence[Fork], work: Sequence[Owner], ends: bool) -> list[_Sequence]:
+    found: list[_Sequence] = []
+    encoded = [(forks[fork].completions[index], fork, index) for fork, index in work]
+    whole_ids = [
+        (forks[fork].prompt + (completion if ends else completion[:-1]), fork, index)
+        for completion, fork, index in encoded
+    ]
+    before: tuple[int, ...] = ()
+    last = -1
+    for ids, fork, index in sorted(whole_ids):
+        shared = _shared(before, ids, len(forks[fork].prompt) if fork == last else 0)
+        found.append(_Sequence((fork, index), ids, shared))
+        before, last = ids, fork
+    return found
 
-    def __init__(self, forks: Sequence[Fork], ends: bool) -> None:
-        self.forks = forks
-        self.ends = ends
-        self.pieces: list[Piece] = []
-        self.tree = Tree()
-        self.pairs: dict[tuple[int, int], int] = {}
-        self.uses: list[int] = []
-        self.lengths: list[int] = []
-        self.finals: list[int] = []
 
-    def size(self, piece: Piece) -> int:
-        """Tokens of the pack if `piece` were added."""
-        fork = self.forks[piece.fork]
-        size, before = len(self.tree.ids) + len(fork.prompt) - self._shared(fork.prompt), ()
-        for index in piece.completions:
-            encoded = _encoded(fork.completions[index], self.ends)
-            size += len(encoded) - common(before, encoded)
-            before = encoded
-        return size
+def _shared(before: tuple[int, ...], ids: tuple[int, ...], known: int) -> int:
+    """Tokens that two sequences share, `known` of which are those of their fork's prompt, where that is worth it."""
+    shared = known + common(before[known:], ids[known:])
+    return shared if known or shared >= SHARED or len(ids) - shared <= TOGETHER // 2 else 0
 
-    def add(self, piece: Piece) -> None:
-        fork = self.forks[piece.fork]
-        depth = len(fork.prompt)
-        shared = self._shared(fork.prompt)
-        before: tuple[int, ...] = ()
-        for place, index in enumerate(piece.completions):
-            completion = fork.completions[index]
-            encoded = _encoded(completion, self.ends)
-            if place == 0:
-                self.tree.lay(shared, fork.prompt[shared:] + encoded)
-            else:
-                same = common(before, encoded)
-                self.tree.lay(depth + same, encoded[same:])
-            before = encoded
-            self._count(completion, depth)
-        self.pieces.append(piece)
 
-    def pack(self) -> Pack:
-        """What was added, as tensors."""
-        ids, runs, ends, positions = self.tree.close()
-        pairs = torch.tensor(list(self.pairs), dtype=torch.long).view(-1, 2)
-        rows, pair_row = pairs[:, 0].unique(return_inverse=True)
-        owners = tuple((piece.fork, index) for piece in self.pieces for index in piece.completions)
-        return Pack(
-            work=tuple(self.pieces),
-            plan=plan_calls(runs, ends, positions),
-            ids=ids,
-            rows=rows,
-            pair_row=pair_row,
-            pair_target=pairs[:, 1].contiguous(),
-            use_pair=torch.tensor(self.uses, dtype=torch.long),
-            owners=owners,
-            lengths=self.lengths,
-            finals=torch.tensor(self.finals, dtype=torch.long),
-        )
+def _cut(sequences: list[_Sequence], start: int, token_budget: int) -> int:
+    """Where the pack that begins at `start` ends."""
+    size = len(sequences[start].ids)
+    best = start + 1
+    for index in range(start + 1, len(sequences)):
+        shared = sequences[index].shared
+        if index == best or 2 * size < token_budget or shared <= sequences[best].shared:
+            best = index
+        size += len(sequences[index].ids) - shared
+        if size > token_budget:
+            return best
+    return len(sequences)
 
-    def _shared(self, prompt: tuple[int, ...]) -> int:
-        shared = common(self.tree.path_ids, prompt)
-        return shared if shared >= SHARED_PROMPT else 0
 
-    def _count(self, completion: tuple[int, ...], depth: int) -> None:
-        path = self.tree.path
-        self.lengths.append(len(completion))
-        if self.ends:
-            self.finals.append(path[depth + len(completion) - 1])
-        for row, target in zip(path[depth - 1 :], completion, strict=False):
-            self.uses.append(self.pairs.setdefault((row, target), len(self.pairs)))
+def _lay(forks: Sequence[Fork], sequences: list[_Sequence], ends: bool) -> Pack:
+    """A pack of these sequences, in order."""
+    tree = Tree()
+    pairs: dict[tuple[int, int], int] = {}
+    uses: list[int] = []
+    lengths: list[int] = []
+    finals: list[int] = []
+    for place, sequence in enumerate(sequences):
+        fork, index = sequence.owner
+        completion, depth = forks[fork].completions[index], len(forks[fork].prompt)
+        shared = sequence.shared if place else 0
+        tree.lay(shared, sequence.ids[shared:])
+        lengths.append(len(completion))
+        finals.extend([tree.path[-1]] if ends else [])
+        for row, target in zip(tree.path[depth - 1 :], completion, strict=False):
+            uses.append(pairs.setdefault((row, target), len(pairs)))
+    ids, runs, subtrees, positions = tree.close()
+    pair_list = torch.tensor(list(pairs), dtype=torch.long).view(-1, 2)
+    rows, pair_row = pair_list[:, 0].unique(return_inverse=True)
+    return Pack(
+        work=tuple(sequence.owner for sequence in sequences),
+        plan=plan_calls(runs, subtrees, positions),
+        ids=ids,
+        rows=rows,
+        pair_row=pair_row,
+        pair_target=pair_list[:, 1].contiguous(),
+        use_pair=torch.tensor(uses, dtype=torch.long),
+        lengths=lengths,
+        finals=torch.tensor(finals, dtype=torch.long),
+    )

@@ -14,11 +14,9 @@ from torch import Tensor, nn
 
 from pluralign.engine.batches import Padded, batches, pad
 from pluralign.engine.head import Head
+from pluralign.engine.pack import Owner
 from pluralign.engine.targets import target_logprobs
 from pluralign.records.fork import Fork
-
-Owner = tuple[int, int]
-"""A completion: (fork, completion), by index."""
 
 
 @dataclass(frozen=True, slots=True)

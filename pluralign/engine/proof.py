@@ -95,7 +95,7 @@ def _differs(backbone: PreTrainedModel, reach: int) -> str | None:
         return "its rotary embedding changes with the longest sequence"
     forks = _probe(reach, config.vocab_size)
     pack = plan_packs(forks, whole(forks), 10**9, ends=True)[0]
-    rows = plan_rows(forks, pack.owners, 2 * (reach + 32))
+    rows = plan_rows(forks, pack.work, 2 * (reach + 32))
     kind = next(backbone.parameters()).device.type
     with evaluating(backbone), torch.autocast(kind, enabled=False):
         try:
@@ -107,7 +107,7 @@ def _differs(backbone: PreTrainedModel, reach: int) -> str | None:
         plain: dict[tuple[int, int], Tensor] = {}
         for batch in rows:
             plain.update(zip(batch.work, row_ends(backbone, forks, batch), strict=True))
-    return _compare(packed, torch.stack([plain[owner] for owner in pack.owners]))
+    return _compare(packed, torch.stack([plain[owner] for owner in pack.work]))
 
 
 def _probe(reach: int, vocabulary: int) -> list[Fork]:

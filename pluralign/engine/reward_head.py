@@ -11,9 +11,9 @@ from transformers import PreTrainedModel
 from pluralign.engine.batches import TOKEN_BUDGET, pad
 from pluralign.engine.head import inner_model
 from pluralign.engine.load import max_tokens
-from pluralign.engine.pack import Pack, plan_packs, whole
+from pluralign.engine.pack import Owner, Pack, plan_packs, whole
 from pluralign.engine.passes import in_passes
-from pluralign.engine.plain import Owner, Rows, plan_rows, row_ends
+from pluralign.engine.plain import Rows, plan_rows, row_ends
 from pluralign.engine.proof import can_pack, encode
 from pluralign.engine.scores import Scores, refuse_longer, scores_in_order
 from pluralign.records.fork import Fork
@@ -48,8 +48,7 @@ def end_states(backbone: PreTrainedModel, forks: Sequence[Fork], *, token_budget
     if can_pack(backbone, forks):
         plan = partial(_packs, forks)
         return in_passes(whole(forks), plan, partial(_packed, backbone), token_budget)
-    owners = [(number, index) for number, fork in enumerate(forks) for index in range(len(fork.completions))]
-    return in_passes(owners, partial(plan_rows, forks), partial(_plain, backbone, forks), token_budget)
+    return in_passes(whole(forks), partial(plan_rows, forks), partial(_plain, backbone, forks), token_budget)
 
 
 def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pack]:
@@ -58,7 +57,7 @@ def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pac
 
 def _packed(backbone: PreTrainedModel, pack: Pack) -> Ends:
     hidden = encode(backbone, pack)
-    return pack.owners, hidden[pack.finals.to(hidden.device)]
+    return pack.work, hidden[pack.finals.to(hidden.device)]
 
 
 def _plain(backbone: PreTrainedModel, forks: Sequence[Fork], rows: Rows) -> Ends:

@@ -11,7 +11,7 @@ from pluralign.data.render import render
 from pluralign.data.template import Template
 from pluralign.engine.budget import encoded_tokens, shares_prompts
 from pluralign.engine.load import max_tokens
-from pluralign.engine.pack import SHARED_PROMPT, common
+from pluralign.engine.pack import SHARED, common
 from pluralign.engine.scores import Scores
 from pluralign.records.fork import Fork
 from pluralign.subjects.questions import Question, options
@@ -74,7 +74,7 @@ def calls(model: PreTrainedModel, forks: Sequence[Fork], token_budget: int) -> l
     room = 0
     for index in sorted(range(len(forks)), key=lambda index: forks[index].prompt):
         alike = common(forks[planned[-1][-1]].prompt, forks[index].prompt) if shared and planned else 0
-        size = sizes[index] - (alike if alike >= SHARED_PROMPT else 0)
+        size = sizes[index] - (alike if alike >= SHARED else 0)
         if size > room:
             planned.append([])
             room, size = token_budget, sizes[index]

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluralign.engine.pack import SHARED_PROMPT, Piece, common, plan_packs, whole
+from pluralign.engine.pack import SHARED, common, plan_packs, whole
 from pluralign.records.fork import Fork
 
 few = st.lists(st.integers(0, 2), min_size=1, max_size=7).map(tuple)
@@ -29,7 +29,7 @@ def test_every_token_sees_its_own_sequence_and_nothing_else(parts, budget, ends)
         sight = paths(pack)
         assert [len(path) - 1 for path in sight] == pack.plan.positions.tolist()
         uses = pack.use_pair.split(pack.lengths)
-        for place, ((number, index), pairs) in enumerate(zip(pack.owners, uses, strict=True)):
+        for place, ((number, index), pairs) in enumerate(zip(pack.work, uses, strict=True)):
             prompt, completion = forks[number].prompt, forks[number].completions[index]
             rows = pack.rows[pack.pair_row[pairs]]
             assert pack.pair_target[pairs].tolist() == list(completion)
@@ -37,7 +37,7 @@ def test_every_token_sees_its_own_sequence_and_nothing_else(parts, budget, ends)
                 assert sight[row] == prompt + completion[:at]
             if ends:
                 assert sight[pack.finals[place]] == prompt + completion
-        seen_owners.extend(pack.owners)
+        seen_owners.extend(pack.work)
     assert sorted(seen_owners) == [
         (number, index) for number, one in enumerate(forks) for index in range(len(one.completions))
     ]
@@ -48,7 +48,7 @@ def test_every_token_sees_its_own_sequence_and_nothing_else(parts, budget, ends)
 def test_no_pack_exceeds_the_budget_unless_one_completion_does(parts, budget):
     forks = [Fork(*part) for part in parts]
     for pack in plan_packs(forks, whole(forks), budget, ends=False):
-        assert pack.tokens <= budget or len(pack.owners) == 1
+        assert pack.tokens <= budget or len(pack.work) == 1
 
 
 def test_what_is_shared_is_encoded_once():
@@ -64,18 +64,35 @@ def test_what_is_shared_is_encoded_once():
     assert pack.tokens == 1 + 5 + 2
 
 
-@pytest.mark.parametrize(("length", "tokens"), [(SHARED_PROMPT, SHARED_PROMPT + 2), (SHARED_PROMPT - 1, None)])
-def test_prompts_that_begin_alike_share_a_long_beginning(length, tokens):
-    forks = [Fork((7,) * length + (end,), ((1,), (2,))) for end in (3, 4)]
+@pytest.mark.parametrize(("length", "shared"), [(SHARED, True), (SHARED - 1, False)])
+def test_long_prompts_share_a_long_beginning(length, shared):
+    rest = tuple(range(100))
+    forks = [Fork((7,) * length + (end, *rest), ((1,), (2,))) for end in (8, 9)]
     (pack,) = plan_packs(forks, whole(forks), 8192, ends=False)
-    assert pack.tokens == (tokens if tokens else 2 * (length + 1))
+    assert pack.tokens == (length + 2 * 101 if shared else 2 * (length + 101))
+
+
+def test_short_sequences_of_different_forks_share_any_beginning():
+    forks = [Fork((7,), ((1, 2, 3), (1, 2, 4))), Fork((7,), ((1, 2, 3), (1, 5))), Fork((7, 1), ((2, 3, 6),))]
+    (pack,) = plan_packs(forks, whole(forks), 8192, ends=True)
+    assert pack.tokens == 1 + 1 + 1 + 2 + 1 + 1
+    twice = {owner: pack.use_pair.split(pack.lengths)[place].tolist() for place, owner in enumerate(pack.work)}
+    assert twice[0, 0] == twice[1, 0]
+    assert twice[2, 0][:2] == twice[0, 0][1:]
+
+
+def test_a_full_pack_is_cut_between_forks_rather_than_within_one():
+    forks = [Fork((start, *range(100, 180)), ((1, 2), (3, 4))) for start in range(6)]
+    packs = plan_packs(forks, whole(forks), 3 * 83 + 82, ends=False)
+    assert [sorted({fork for fork, _ in pack.work}) for pack in packs] == [[0, 1, 2], [3, 4, 5]]
+    assert {pack.tokens for pack in packs} == {3 * 83}
 
 
 def test_a_fork_beyond_the_budget_is_split_with_its_prompt():
     wide = Fork(tuple(range(10)), tuple((token, token, token) for token in range(20)))
-    packs = plan_packs([wide], [Piece(0, tuple(range(20)))], 22, ends=False)
+    packs = plan_packs([wide], whole([wide]), 22, ends=False)
     assert [pack.tokens for pack in packs] == [22, 22, 22, 14]
-    assert sum(len(pack.owners) for pack in packs) == 20
+    assert sum(len(pack.work) for pack in packs) == 20
 
 
 def test_common_prefixes():
