@@ -65,14 +65,14 @@ class Comparison:
 def calls(model: PreTrainedModel, forks: Sequence[Fork], token_budget: int) -> list[list[int]]:
     """Which forks (by index) go to the engine together: as many as fill a forward pass with encoded tokens.
 
-    Forks whose prompts begin alike stand together, so that the engine encodes that beginning once.
+    Forks that begin alike stand together, so that the engine encodes their beginning once.
     """
     if not forks:
         return []
     sizes, shared = encoded_tokens(model, forks), shares_prompts(model, forks)
     planned: list[list[int]] = []
     room = 0
-    for index in sorted(range(len(forks)), key=lambda index: forks[index].prompt):
+    for index in sorted(range(len(forks)), key=lambda index: (forks[index].prompt, forks[index].completions)):
         alike = common(forks[planned[-1][-1]].prompt, forks[index].prompt) if shared and planned else 0
         size = sizes[index] - (alike if alike >= SHARED else 0)
         if size > room:
