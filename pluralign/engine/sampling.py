@@ -1,113 +1,147 @@
-"""Greedy text from prompts, in batches."""
+"""Text from prompts: greedy, for audits, and drawn, several completions of each prompt, for training.
 
-from collections.abc import Sequence
-from typing import Any
+Models whose memory is keys and values write many texts of any lengths side by side (`decode`); others write those of
+equal prompts' lengths together (`equal_lengths`). What a text is does not depend on its company either way, beyond the
+rounding of logits: the most probable token, or the token that the text's own numbers draw.
+"""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
 import torch
-from torch import Tensor
-from transformers import (
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    PreTrainedModel,
-    StoppingCriteria,
-    StoppingCriteriaList,
-)
+from jaxtyping import Float64
+from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.engine.batches import TOKEN_BUDGET, batches, pad
-from pluralign.engine.modes import evaluating
-from pluralign.errors import RunError
+from pluralign.engine.batches import TOKEN_BUDGET
+from pluralign.engine.decode import Choose, Limits, decode
+from pluralign.engine.decode_proof import prove
+from pluralign.engine.draft import Draft, Ending, Ids, end_tokens
+from pluralign.engine.draw import Distribution, draw, most_probable
+from pluralign.engine.equal_lengths import decode_equal_lengths
+from pluralign.engine.head import inner_model
+from pluralign.engine.load import max_tokens as most_tokens
+from pluralign.errors import InputError
 
-Ids = tuple[int, ...]
+HELD_BYTES = 2 * 1024**3
+"""Keys and values held on a CPU; on a GPU half of what is free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """`num_generations` completions of every prompt, of at most `max_tokens` tokens, drawn from `distribution`.
+
+    A completion ends with any of the model's end tokens, or with the token that completes one of `stop`.
+
+    Raises: InputError for a number below 1.
+    """
+
+    max_tokens: int
+    num_generations: int = 1
+    distribution: Distribution = field(default_factory=Distribution)
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("max_tokens", "num_generations"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} = {getattr(self, name)} is below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A completion's token ids, its end token with them; `truncated` where it ended only because it was long enough."""
+
+    ids: Ids
+    truncated: bool
+
+
+def sample(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Ids],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    *,
+    token_budget: int = TOKEN_BUDGET,
+) -> list[list[Sampled]]:
+    """Completions of each prompt (token ids), in order, one list per prompt.
+
+    `seeds`: a whole number (0 or more) for each prompt. Token t of completion j follows from the prompt, its seed, j
+    and t alone. `token_budget`: tokens of one forward pass, halved where memory is short.
+
+    Raises: InputError for a prompt that is empty or leaves no room to write; RunError for logits that are not numbers.
+    """
+    drafts = [
+        Draft(number, sibling, list(prompt), len(prompt), _uniforms(seed, sibling, sampling.max_tokens))
+        for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+        for sibling in range(sampling.num_generations)
+    ]
+    ending = Ending(sampling.max_tokens, frozenset(end_tokens(model, tokenizer)), tokenizer, sampling.stop)
+    choose = partial(_drawn, sampling.distribution)
+    for _ in _decoded(model, drafts, choose, ending, token_budget):
+        pass
+    found = [Sampled(draft.written, draft.truncated) for draft in drafts]
+    size = sampling.num_generations
+    return [found[start : start + size] for start in range(0, len(found), size)]
 
 
 def write(
-    model: PreTrainedModel,
+    model: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Ids],
     *,
     max_tokens: int,
     stop: tuple[str, ...] = (),
     token_budget: int = TOKEN_BUDGET,
-) -> list[str]:
-    """Continue each prompt (token ids) by its most probable tokens, at most `max_tokens` of them, in the order given.
+) -> Iterator[tuple[int, str]]:
+    """Continue each prompt (token ids) by its most probable tokens, at most `max_tokens` of them.
 
-    A text ends at any of the model's end tokens and before the first of the `stop` strings, and is decoded from the
-    new tokens alone. The model's sampling settings (temperature, penalties) do not apply.
+    Gives the prompt's index and its text as soon as there is one. A text ends at any of the model's end tokens and
+    before the first of the `stop` strings, and is decoded from the new tokens alone. The model's sampling settings
+    (temperature, penalties) do not apply. `token_budget` as for `sample`.
 
-    Raises: RunError where the model's logits are not numbers.
+    Raises: InputError for a prompt that is empty or leaves no room to write; RunError for logits that are not numbers.
     """
-    texts: dict[int, str] = {}
-    for batch in batches([len(prompt) + max_tokens for prompt in prompts], token_budget):
-        written = _continue(model, tokenizer, [prompts[index] for index in batch], max_tokens, stop)
-        texts.update(zip(batch, written, strict=True))
-    return [texts[index] for index in range(len(prompts))]
+    drafts = [Draft(number, 0, list(prompt), len(prompt)) for number, prompt in enumerate(prompts)]
+    ending = Ending(max_tokens, frozenset(end_tokens(model, tokenizer)), tokenizer, stop)
+    ended = _decoded(model, drafts, lambda logits, _: most_probable(logits), ending, token_budget)
+    return ((draft.prompt, ending.text(draft)) for draft in ended)
 
 
-def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Every token that ends a text: those of the model's generation settings and the tokenizer's own."""
-    declared: Any = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    own: Any = tokenizer.eos_token_id
-    tokens = {own, *(declared if isinstance(declared, list) else [declared])}
-    return sorted(token for token in tokens if token is not None)
+def _decoded(
+    model: nn.Module, drafts: list[Draft], choose: Choose, ending: Ending, token_budget: int
+) -> Iterator[Draft]:
+    inner = inner_model(model)
+    _refuse(drafts, ending.max_tokens, None if inner is None else most_tokens(inner))
+    if not drafts:
+        return iter(())
+    proof = prove(model, max(draft.start for draft in drafts) + ending.max_tokens)
+    if inner is None or proof.reason is not None:
+        return decode_equal_lengths(model, drafts, choose, ending, Limits(token_budget, token_budget))
+    return decode(inner, drafts, choose, ending, Limits(token_budget, _held_tokens(inner.device, proof.token_bytes)))
 
 
-def _continue(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: list[Ids],
-    max_tokens: int,
-    stop: tuple[str, ...],
-) -> list[str]:
-    padded = pad(prompts, model.device, left=True)
-    ends = end_tokens(model, tokenizer)
-    greedy = GenerationConfig(
-        do_sample=False, max_new_tokens=max_tokens, eos_token_id=ends or None, pad_token_id=ends[0] if ends else 0
-    )
-    width = padded.ids.shape[1]
-    stopping = StoppingCriteriaList([_StopStrings(tokenizer, stop, width)] if stop else [])
-    own_settings, model.generation_config = model.generation_config, greedy
-    try:
-        with evaluating(model):
-            generate: Any = model.generate
-            ids = generate(
-                input_ids=padded.ids,
-                attention_mask=padded.mask.long(),
-                stopping_criteria=stopping,
-                logits_processor=LogitsProcessorList([_Numbers()]),
-            )
-    finally:
-        model.generation_config = own_settings
-    return [_text(tokenizer, row[width:].tolist(), ends, stop) for row in ids]
+def _held_tokens(place: torch.device, token_bytes: int) -> int:
+    free = torch.cuda.mem_get_info(place)[0] // 2 if place.type == "cuda" else HELD_BYTES
+    return max(1, free // token_bytes)
 
 
-def _text(tokenizer: PreTrainedTokenizerBase, ids: list[int], ends: list[int], stop: tuple[str, ...]) -> str:
-    length = next((at for at, token in enumerate(ids) if token in ends), len(ids))
-    text = str(tokenizer.decode(ids[:length], skip_special_tokens=True, clean_up_tokenization_spaces=False))
-    return text[: min((text.find(word) for word in stop if word in text), default=len(text))]
+def _refuse(drafts: Sequence[Draft], max_tokens: int, limit: int | None) -> None:
+    for draft in drafts:
+        if not draft.ids:
+            raise InputError(f"prompt {draft.prompt} is empty")
+        if limit is not None and draft.start + max_tokens > limit:
+            wanted = f"{draft.start} tokens and {max_tokens} to write"
+            raise InputError(f"prompt {draft.prompt}: {wanted}; the model takes {limit}")
 
 
-class _Numbers(LogitsProcessor):
-    """Refuses logits that are not numbers, of which the most probable token would be taken in silence."""
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Any:
-        if bool(scores.isnan().any()):
-            raise RunError("the model's logits are not numbers (NaN), so it cannot write")
-        return scores
+def _drawn(distribution: Distribution, logits: Tensor, drafts: Sequence[Draft]) -> list[int]:
+    numbers = torch.tensor([draft.uniform for draft in drafts], dtype=torch.float64, device=logits.device)
+    return draw(logits, numbers, distribution)
 
 
-class _StopStrings(StoppingCriteria):
-    """A row is done once one of the stop strings stands in the end of what it wrote."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: tuple[str, ...], prompt_tokens: int) -> None:
-        self.tokenizer = tokenizer
-        self.stop = stop
-        self.prompt_tokens = prompt_tokens
-        self.window = 8 + max(len(word.encode()) for word in stop)
-
-    def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Any:
-        start = max(self.prompt_tokens, input_ids.shape[1] - self.window)
-        tails = self.tokenizer.batch_decode(input_ids[:, start:].tolist(), skip_special_tokens=True)
-        done = [any(word in tail for word in self.stop) for tail in tails]
-        return torch.tensor(done, device=input_ids.device)
+def _uniforms(seed: int, sibling: int, count: int) -> Float64[np.ndarray, " step"]:
+    """A stream of its own for every seed and sibling."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(sibling,))).random(count)

@@ -11,7 +11,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.data.render import TooLongError, render_prompt
 from pluralign.data.template import PLAIN, Template
-from pluralign.engine.batches import TOKEN_BUDGET, batches
+from pluralign.engine.batches import TOKEN_BUDGET
 from pluralign.engine.load import load_causal, max_tokens
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.sampling import write
@@ -91,18 +91,16 @@ class LocalSubject:
         for index, (_, (_, ask)) in enumerate(rendered):
             kinds[ask.max_tokens, ask.stop].append(index)
         for (longest, stop), members in kinds.items():
-            for batch in batches([len(prompts[index]) + longest for index in members], self.token_budget):
-                together = [members[place] for place in batch]
-                texts = write(
-                    self.model,
-                    self.tokenizer,
-                    [prompts[index] for index in together],
-                    max_tokens=longest,
-                    stop=stop,
-                    token_budget=self.token_budget,
-                )
-                for index, text in zip(together, texts, strict=True):
-                    yield rendered[index][0].reply(text=text)
+            texts = write(
+                self.model,
+                self.tokenizer,
+                [prompts[index] for index in members],
+                max_tokens=longest,
+                stop=stop,
+                token_budget=self.token_budget,
+            )
+            for place, text in texts:
+                yield rendered[members[place]][0].reply(text=text)
 
     def _prompt(self, question: Question) -> tuple[tuple[int, ...], Write]:
         ask = question.ask
