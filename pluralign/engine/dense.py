@@ -1,7 +1,8 @@
 """A pack's attention by the calls of its plan, each one scaled dot-product attention of torch.
 
-Keys that several query heads share are not repeated. Scores with a soft cap (Gemma 2) are computed step by step, in
-float32 or wider.
+Keys that several query heads share are not repeated. Scores with a soft cap (Gemma 2) are computed step by step, with
+weights in float32 or wider. So are, on a CPU, small calls in bfloat16: the kernel of torch makes float32 of these,
+while matrix products of bfloat16 are several times faster (`docs/log.md`).
 """
 
 import torch
@@ -9,8 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import dropout, scaled_dot_product_attention
 
-from pluralign.engine.calls import Calls
+from pluralign.engine.calls import Call, Calls
 from pluralign.engine.plan import Manner, Plan
+
+OPEN_SCORES = 2**19
+"""Scores of one head in a call up to which they are held for the backward pass rather than made anew."""
 
 
 def attend_by_calls(
@@ -20,8 +24,11 @@ def attend_by_calls(
     plan: Plan,
     manner: Manner,
 ) -> Float[Tensor, "1 token head value_width"]:
-    """Attention of a whole pack, call by call."""
+    """Attention of a whole pack, call by call; under autocast in its type, as torch's own would be."""
     calls = plan.calls_for(manner)
+    if manner.softcap is None and torch.is_autocast_enabled(query.device.type):
+        kind = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(kind), key.to(kind), value.to(kind)
     parts = zip(
         calls.parts, query.split(calls.query_sizes, dim=2), _gather(key, calls), _gather(value, calls), strict=True
     )
@@ -29,6 +36,8 @@ def attend_by_calls(
     for call, queries, keys, values in parts:
         if manner.softcap is not None:
             out = _capped(queries, keys, values, plan.corner(call, manner.window, query), manner)
+        elif _is_faster_open(query, call, manner):
+            out = _open(queries, keys, values, plan.mask(call, manner.window, query), manner.scaling)
         else:
             plain = plan.is_plain(call, manner.window)
             out = scaled_dot_product_attention(
@@ -53,6 +62,25 @@ def _gather(states: Float[Tensor, "1 head token width"], calls: Calls) -> list[T
     pieces = states.split(calls.piece_sizes, dim=2)
     chosen = [[pieces[piece] for piece in wanted] for wanted in calls.key_pieces]
     return [piece[0] if len(piece) == 1 else torch.cat(piece, dim=2) for piece in chosen]
+
+
+def _is_faster_open(query: Tensor, call: Call, manner: Manner) -> bool:
+    half = query.device.type == "cpu" and query.dtype == torch.bfloat16
+    return half and not manner.dropout and call.rows * call.columns <= OPEN_SCORES
+
+
+def _open(
+    query: Tensor, key: Tensor, value: Tensor, mask: Float[Tensor, "query key"], scaling: float | None
+) -> Float[Tensor, "1 head query value_width"]:
+    """softmax(scaling · Q Kᵀ + mask) V by matrix products, query heads grouped by the key head that they share."""
+    heads, length, width = query.shape[1:]
+    key_heads = key.shape[1]
+    grouped = query.reshape(key_heads, heads // key_heads * length, width)
+    repeated = mask if heads == key_heads else mask.repeat(heads // key_heads, 1)
+    scale = width**-0.5 if scaling is None else scaling
+    scores = torch.baddbmm(repeated, grouped, key.squeeze(0).contiguous().transpose(1, 2), alpha=scale)
+    out = scores.softmax(dim=-1) @ value.squeeze(0).contiguous()
+    return out.view(1, heads, length, -1)
 
 
 def _capped(

@@ -15,7 +15,8 @@ class Training:
     longer completions lose their end, and a preference whose prompt leaves no room is left out (both are counted in
     the log). `warmup_ratio`: share of the steps in which the learning rate rises from zero. `max_grad_norm`: gradients
     are scaled down to this norm, 0 for never. `token_budget`: tokens encoded in one forward pass; it bounds memory,
-    leaves results as they are, and is halved where memory runs out. `bf16`: "auto" uses bfloat16 autocast on a GPU that has it and float32 on a CPU.
+    leaves results as they are, and is halved where memory runs out. `bf16`: "auto" uses bfloat16 autocast on a GPU
+    that has it and float32 on a CPU.
     """
 
     learning_rate: float = 1e-5
