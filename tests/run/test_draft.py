@@ -2,7 +2,7 @@
 
 import tomllib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.run.draft import Draft, Request, draft
@@ -51,6 +51,7 @@ def test_settings_stand_in_the_file(tmp_path, monkeypatch):
     assert tydiqa["rows"] == str(tmp_path / "mine.jsonl")
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_any_option_reads_back_as_it_was_meant(value):
     from pluralign.run.draft import _text

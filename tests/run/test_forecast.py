@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.records.item import Choose, Item, Write
@@ -39,6 +39,7 @@ class Machine:
         }
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.floats(1e-6, 1.0), st.floats(1e-6, 1.0))
 def test_a_steady_machine_is_foretold_to_the_second(count, read, write):
     machine, every = Machine(read, write), items(count)
@@ -52,6 +53,7 @@ def test_a_steady_machine_is_foretold_to_the_second(count, read, write):
     assert found.tokens.written == 5 * count
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.floats(1e-6, 1.0))
 def test_few_items_are_timed_and_none_twice(count, pace):
     machine = Machine(pace, pace)
