@@ -76,3 +76,41 @@ def test_a_model_that_cannot_be_had_is_named_in_one_line(monkeypatch):
 def test_a_bare_word_is_told_how_hub_ids_are_written():
     with pytest.raises(InputError, match=r'base: model "nowhere": .* owner/name \(gpt2 is openai-community/gpt2\)'):
         get("nowhere")
+
+
+def test_an_adapter_of_the_hub_brings_the_base_that_it_names(monkeypatch, tmp_path):
+    seen: list[tuple[str, str | None]] = []
+    named = '{"peft_type": "LORA", "base_model_name_or_path": "lab/base", "revision": "v2"}'
+    shelves = {"lab/base": WHOLE, "lab/lora": {"adapter_config.json": named, "adapter_model.safetensors": "x"}}
+
+    def fetch(name: str, *, revision: str | None, **_: object) -> str:
+        seen.append((name, revision))
+        folder = tmp_path / name / (revision or "main")
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in shelves[name].items():
+            (folder / file).write_text(text)
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    found = get("lab/lora@v1")
+    assert seen == [("lab/lora", "v1"), ("lab/base", "v2")]
+    assert found.adapter is not None
+    assert (found.files.name, found.files.commit) == ("lab/base", "v2")
+    assert (found.adapter.name, found.adapter.commit) == ("lab/lora", "v1")
+    on_top = resolve("lab/base", revision="v2", adapter="lab/lora@v1", beside=Path(), place="run.toml: base")
+    assert on_top == found
+
+
+def test_a_fingerprint_is_of_the_commit_or_of_the_files(hub, tmp_path):
+    hub(WHOLE)
+    first, again, other = get(), get(), get("lab/other")
+    assert first.files.fingerprint() == again.files.fingerprint() != other.files.fingerprint()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for file, text in WHOLE.items():
+        (folder / file).write_text(text)
+    before = get(str(folder)).files.fingerprint()
+    (folder / "README.md").write_text("words")
+    assert get(str(folder)).files.fingerprint() == before
+    (folder / "model.safetensors").write_text("y")
+    assert get(str(folder)).files.fingerprint() != before

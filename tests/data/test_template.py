@@ -124,6 +124,9 @@ def test_a_key_tells_templates_apart(tmp_path):
         read_template("chat", "be kind", path),
     ]
     assert len({str(template.made_of()) for template in every}) == len(every)
+    path.write_text("{{ messages[0].content }}", encoding="utf-8")
+    assert read_template("mine.jinja", None, path).made_of() != every[3].made_of()
+    path.write_text("{{ messages }}", encoding="utf-8")
     moved = path.rename(tmp_path / "moved.jinja")
     assert read_template("moved.jinja", None, moved).made_of() == every[3].made_of()
     with pytest.raises(InputError, match=r'template: "mine\.jinja" cannot be read'):

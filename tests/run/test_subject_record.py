@@ -18,6 +18,7 @@ from pluralign.engine.load import make_reward_model, save
 from pluralign.run.execute import execute
 from pluralign.run.prepare import prepare
 from pluralign.runfile.read import read
+from pluralign.subjects.local import LocalSubject
 
 RUN = """
 template = "auto"
@@ -104,6 +105,18 @@ def test_the_record_says_how_the_model_was_asked(done, tiny):
     assert chat["chat_template"] == hashlib.sha256(("<start>" + tiny.CHAT).encode()).hexdigest()
     assert (chat["bos"], chat["bos_from"]) == ("<start>", "template")
     assert chat["example"].endswith("<user>Hello\n<assistant>")
+
+
+def test_replies_are_those_of_the_model_as_it_was_to_be_loaded(done):
+    rung, exam = done.rung("lora"), done.exams[0]
+    subject = LocalSubject.load(
+        "lora", rung.model, adapter=rung.adapter, dtype="float64", device="cpu", template=done.template
+    )
+    wanted = {reply.item: reply.logprobs for reply in subject.answer(exam.items)}
+    found = read_replies(home(done, "lora") / "lora.jsonl")
+    assert found.keys() == wanted.keys()
+    for name, by_ask in found.items():
+        assert by_ask[0].logprobs == pytest.approx(wanted[name], abs=1e-9)
 
 
 def test_replies_in_half_precision_are_whole(done):
