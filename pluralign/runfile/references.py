@@ -1,0 +1,56 @@
+"""How the parts of a run file refer to each other."""
+
+from collections.abc import Sequence
+
+from pluralign.errors import InputError, unknown
+from pluralign.runfile.parts import BASE, RunFile, StagePart
+
+
+def refuse_twice(names: Sequence[str], file: str) -> None:
+    """Refuse names of which one is given twice. Raises: InputError."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InputError(f'{file}: the name "{name}" is given twice; every stage and audit needs its own')
+
+
+def in_order(stages: Sequence[StagePart], file: str) -> tuple[StagePart, ...]:
+    """Stages after their parents and references. Raises: InputError for unknown ones and loops."""
+    named = {stage.name: stage for stage in stages}
+    ordered: dict[str, StagePart] = {}
+
+    def visit(stage: StagePart, way: tuple[str, ...]) -> None:
+        if stage.name in way:
+            loop = " → ".join((*way[way.index(stage.name) :], stage.name))
+            raise InputError(f"{file}: stages form a loop: {loop}; one of them must start from another stage")
+        if stage.name in ordered:
+            return
+        for key, needed in (("from", stage.parent), ("reference", stage.header.reference)):
+            if needed is None or needed == BASE:
+                continue
+            if needed not in named:
+                raise InputError(f"{stage.place}: {key}: {unknown('stage', str(needed), (*named, BASE))}")
+            visit(named[needed], (*way, stage.name))
+        ordered[stage.name] = stage
+
+    for stage in stages:
+        visit(stage, ())
+    return tuple(ordered.values())
+
+
+def check_references(run: RunFile) -> None:
+    """Refuse names of data sets that do not exist, and what does not go together. Raises: InputError."""
+    known = [part.name for part in run.data]
+    for part in (*run.stages, *run.audits):
+        data = part.header.data
+        if data is not None and data not in known:
+            raise InputError(f"{part.place}: data: {unknown('data set', data, known)}")
+    for stage in run.stages:
+        if stage.header.reference is not None and not getattr(stage.module, "NEEDS_REFERENCE", False):
+            raise InputError(f"{stage.place}: reference: only methods with a reference model use it (such as dpo)")
+    for audit in run.audits:
+        if audit.header.data is not None and audit.header.rows is not None:
+            raise InputError(f'{audit.place}: give it either "rows" or "data", not both')
+    if run.recorded is not None and run.general.base is not None:
+        raise InputError(f"{run.path.name}: a file with [recorded] has no base: its stages are found on disk")
+    if run.recorded is not None and run.stages:
+        raise InputError(f"{run.path.name}: a file with [recorded] has no [[stage]]: its stages are found on disk")
