@@ -52,8 +52,9 @@ def attend(
     Raises: UnsupportedError for a mask, for keywords that it does not implement, and without a plan.
     """
     plan, window, softcap = (others.pop(name, None) for name in (PLAN, "sliding_window", "softcap"))
-    _refuse(module, plan, attention_mask, others)
-    assert isinstance(plan, Plan)
+    if not isinstance(plan, Plan):
+        raise UnsupportedError("its attention is not told which tokens belong together")
+    refuse(module, attention_mask, others)
     plan.attended.add(id(module))
     manner = Manner(window, softcap, scaling, dropout)
     way = attend_by_blocks if uses_kernel(query, key, value, plan, manner) else attend_by_calls
@@ -64,23 +65,25 @@ AttentionInterface.register(NAME, attend)
 
 
 @contextmanager
-def attending(model: nn.Module) -> Iterator[None]:
-    """The packed attention in every part of `model` inside; outside, each configuration's own as it was found."""
+def attending(model: nn.Module, name: str = NAME) -> Iterator[None]:
+    """The attention `name` in every part of `model` inside; outside, each configuration's own as it was found."""
     found: dict[int, Any] = {id(part.config): part.config for part in model.modules() if hasattr(part, "config")}
     configs = [config for config in found.values() if hasattr(config, "_attn_implementation_internal")]
     own = [config._attn_implementation_internal for config in configs]
     for config in configs:
-        config._attn_implementation_internal = NAME
+        config._attn_implementation_internal = name
     try:
         yield
     finally:
-        for config, name in zip(configs, own, strict=True):
-            config._attn_implementation_internal = name
+        for config, found_name in zip(configs, own, strict=True):
+            config._attn_implementation_internal = found_name
 
 
-def _refuse(module: nn.Module, plan: object, attention_mask: Tensor | None, others: dict[str, Any]) -> None:
-    if not isinstance(plan, Plan):
-        raise UnsupportedError("its attention is not told which tokens belong together")
+def refuse(module: nn.Module, attention_mask: Tensor | None, others: dict[str, Any]) -> None:
+    """Refuse what no attention of ours does: masks, looking ahead, and keywords that say more than it knows.
+
+    Raises: UnsupportedError.
+    """
     if attention_mask is not None:
         raise UnsupportedError("it makes an attention mask of its own")
     if not getattr(module, "is_causal", True) or others.pop("is_causal", None) is False:

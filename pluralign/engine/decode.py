@@ -43,9 +43,15 @@ class Limits:
 
 
 def decode(
-    model: PreTrainedModel, drafts: Sequence[Draft], choose: Choose, ending: Ending, limits: Limits
+    model: PreTrainedModel,
+    drafts: Sequence[Draft],
+    choose: Choose,
+    ending: Ending,
+    limits: Limits,
+    *,
+    own_attention: bool,
 ) -> Iterator[Draft]:
-    """Write `drafts` in place, and give each as it ends.
+    """Write `drafts` in place, and give each as it ends; `own_attention` as for the decoder.
 
     Where memory is short, `limits` are halved and what was being written is taken up again where it stood.
 
@@ -54,7 +60,9 @@ def decode(
     left = set(drafts)
     writing: _Writing | None = None
     while left:
-        writing = writing or _Writing(Decoder(model), _queue(left), choose, ending, limits)
+        if writing is None:
+            decoder = Decoder(model, ahead=ending.max_tokens, own_attention=own_attention)
+            writing = _Writing(decoder, _queue(left), choose, ending, limits)
         try:
             with evaluating(model):
                 ended = writing.until_some_end()

@@ -9,21 +9,27 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import Cache, PreTrainedModel
 
+from pluralign.engine.attention import attending
 from pluralign.engine.batches import batches, pad
 from pluralign.engine.draft import Draft
+from pluralign.engine.row_attention import NAME, STEP, step_of
 from pluralign.engine.row_cache import RowCache, plain_cache
 
 
 class Decoder:
     """`drafts` in the order of their rows. The last token of each is encoded by the next step, those before it are.
 
-    Drafts that come together and agree in all tokens are encoded once.
+    Drafts that come together and agree in all tokens are encoded once. `attended`: how many layers attended by
+    `row_attention` in the last step, None where they do by the model's own.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, *, ahead: int, own_attention: bool = False) -> None:
+        """`ahead`: slots that are kept free when buffers are made; `own_attention`: steps attend by `row_attention`."""
         self.model = model
+        self.attended: int | None = None
         self.drafts: list[Draft] = []
-        self.cache = RowCache(model)
+        self.cache = RowCache(model, ahead)
+        self._own_attention = own_attention
         known = inspect.signature(model.forward).parameters
         self._takes_positions = "position_ids" in known
         last_alone = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
@@ -52,9 +58,14 @@ class Decoder:
         lengths = torch.tensor(frame.lengths, device=place)[:, None]
         seen = torch.arange(frame.span + 1, device=place) >= frame.span - lengths
         positions = {"position_ids": lengths} if self._takes_positions else {}
-        output = self.model(
-            input_ids=ids, attention_mask=seen.long(), past_key_values=self.cache, **positions, **self._settings
-        )
+        settings = {"input_ids": ids, "past_key_values": self.cache, **positions, **self._settings}
+        if self._own_attention:
+            step = step_of(seen)
+            with attending(self.model, NAME):
+                output = self.model(**settings, **{STEP: step})
+            self.attended = len(step.attended)
+        else:
+            output = self.model(attention_mask=seen.long(), **settings)
         self.cache.grow()
         return output.logits[:, -1]
 

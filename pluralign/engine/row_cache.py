@@ -17,7 +17,7 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
 AHEAD = 64
-"""Slots kept free, at least, when buffers are made: steps until they are made anew."""
+"""Slots kept free, at least, when buffers are made anew: steps until the next time."""
 
 _PLAIN = (DynamicLayer, DynamicSlidingWindowLayer, DummyLayer)
 
@@ -43,7 +43,11 @@ class Frame:
 
 
 class RowLayer(DynamicLayer):
-    """One layer's buffers, `[row, head, slot, width]`, made when the first keys come."""
+    """One layer's buffers, `[row, head, slot, width]`, made when the first keys come.
+
+    A row in use holds zeros before its first token: what is masked must be a number, since 0 times it is added. Rows
+    and slots that are not in use hold anything, and cost no memory until they are.
+    """
 
     keys: Any
     values: Any
@@ -53,9 +57,9 @@ class RowLayer(DynamicLayer):
         self.frame = frame
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Buffers of zeros: what is masked must be a number, since 0 times it is added."""
+        """Make buffers for such keys and values."""
         self.dtype, self.device = key_states.dtype, key_states.device
-        self.keys, self.values = (self._zeros(states) for states in (key_states, value_states))
+        self.keys, self.values = (self._empty(states) for states in (key_states, value_states))
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
@@ -70,13 +74,14 @@ class RowLayer(DynamicLayer):
             found.append(buffer[rows, :, frame.start : stop])
         return found[0], found[1]
 
-    def put(self, row: int, keys: Float[Tensor, "head token width"], values: Float[Tensor, "head token width"]) -> None:
-        """Make `keys` and `values` those of `row`."""
-        if not self.is_initialized:
-            self.lazy_initialization(keys[None], values[None])
-        place = slice(self.frame.end - keys.shape[1], self.frame.end)
-        self.keys[row, :, place] = keys
-        self.values[row, :, place] = values
+    def put(self, row: int, given: Any, source: int, length: int) -> None:
+        """Make the first `length` tokens of row `source` of the layer `given` those of `row`."""
+        start, end = self.frame.end - length, self.frame.end
+        for name in ("keys", "values"):
+            buffer: Tensor = getattr(self, name)
+            buffer[row, :, :start] = 0
+            if length:
+                buffer[row, :, start:end] = getattr(given, name)[source, :, :length]
 
     def move(self, sources: list[int], targets: list[int]) -> None:
         """Copy rows over others."""
@@ -89,11 +94,12 @@ class RowLayer(DynamicLayer):
         """New buffers of the frame's size, with `span` slots from `start` on copied to where the frame ends now."""
         if not self.is_initialized:
             return
-        place = slice(self.frame.end - span, self.frame.end)
+        place = self.frame.end - span
         for name in ("keys", "values"):
             old: Tensor = getattr(self, name)
-            new = self._zeros(old)
-            new[:rows, :, place] = old[:rows, :, start : start + span]
+            new = self._empty(old)
+            new[:rows, :, :place] = 0
+            new[:rows, :, place : self.frame.end] = old[:rows, :, start : start + span]
             setattr(self, name, new)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -104,16 +110,17 @@ class RowLayer(DynamicLayer):
         """Slots in use."""
         return self.frame.span
 
-    def _zeros(self, like: Tensor) -> Float[Tensor, "row head slot width"]:
+    def _empty(self, like: Tensor) -> Float[Tensor, "row head slot width"]:
         shape = (self.frame.rows, like.shape[1], self.frame.slots, like.shape[3])
-        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+        return torch.empty(shape, dtype=like.dtype, device=like.device)
 
 
 class RowCache(Cache):
-    """The keys and values of all layers of a model."""
+    """The keys and values of all layers of `model`, with `ahead` slots kept free at first."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, ahead: int) -> None:
         self.frame = Frame()
+        self.ahead = ahead
         own = own_layers(model)
         super().__init__(layers=[layer if isinstance(layer, DummyLayer) else RowLayer(self.frame) for layer in own])
 
@@ -129,7 +136,8 @@ class RowCache(Cache):
             return
         start, span = frame.start, frame.span
         frame.end = max(span, length)
-        frame.rows, frame.slots = max(rows, frame.rows), frame.end + max(AHEAD, frame.end // 4)
+        ahead = max(AHEAD, frame.end // 4) if frame.rows else self.ahead
+        frame.rows, frame.slots = max(rows, frame.rows), max(frame.slots, frame.end + ahead)
         for layer in self.filled:
             layer.enlarge(start, span, len(frame.lengths))
 
@@ -140,12 +148,13 @@ class RowCache(Cache):
         """
         first = len(self.frame.lengths)
         for number, layer in enumerate(self.layers):
-            if encoded is None or not isinstance(layer, RowLayer):
+            given: Any = None if encoded is None else encoded.layers[number]
+            if not isinstance(layer, RowLayer) or not (layer.is_initialized or given):
                 continue
-            given: Any = encoded.layers[number]
+            if not layer.is_initialized:
+                layer.lazy_initialization(given.keys, given.values)
             for row, (source, length) in enumerate(zip(sources, lengths, strict=True), start=first):
-                if length:
-                    layer.put(row, given.keys[source, :, :length], given.values[source, :, :length])
+                layer.put(row, given, source, length)
         self.frame.lengths += lengths
 
     def grow(self) -> None:

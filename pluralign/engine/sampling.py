@@ -120,7 +120,8 @@ def _decoded(
     proof = prove(model, max(draft.start for draft in drafts) + ending.max_tokens)
     if inner is None or proof.reason is not None:
         return decode_equal_lengths(model, drafts, choose, ending, Limits(token_budget, token_budget))
-    return decode(inner, drafts, choose, ending, Limits(token_budget, _held_tokens(inner.device, proof.token_bytes)))
+    limits = Limits(token_budget, _held_tokens(inner.device, proof.token_bytes))
+    return decode(inner, drafts, choose, ending, limits, own_attention=proof.own_attention)
 
 
 def _held_tokens(place: torch.device, token_bytes: int) -> int:

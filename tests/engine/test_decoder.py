@@ -24,11 +24,11 @@ TURNS = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(turns=TURNS, ahead=st.integers(1, 9), pass_tokens=st.integers(1, 40))
-def test_logits_do_not_depend_on_who_comes_and_goes(model, turns, ahead, pass_tokens):
+@given(turns=TURNS, ahead=st.integers(1, 9), pass_tokens=st.integers(1, 40), own_attention=st.booleans())
+def test_logits_do_not_depend_on_who_comes_and_goes(model, turns, ahead, pass_tokens, own_attention):
     """Each turn takes drafts in, writes some tokens, and lets some drafts go."""
     own_ahead, row_cache.AHEAD = row_cache.AHEAD, ahead
-    decoder, numbers = Decoder(model), torch.Generator().manual_seed(0)
+    decoder, numbers = Decoder(model, ahead=ahead, own_attention=own_attention), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for lengths, steps, leaving in turns:
             new = [Draft(0, 0, torch.randint(131, (length,), generator=numbers).tolist(), length) for length in lengths]
@@ -51,7 +51,7 @@ def compare(decoder, logits, model):
 
 
 def test_only_late_rows_move_when_some_go(model):
-    cache = RowCache(model)
+    cache = RowCache(model, ahead=3)
     cache.make_room(6, 4)
     cache.add(DynamicCache([(rows(6), rows(6))] * 2), range(6), [4, 1, 2, 4, 3, 2])
     assert cache.keep([0, 2, 4, 5]) == [0, 4, 2, 5]

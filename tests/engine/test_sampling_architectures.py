@@ -48,7 +48,29 @@ def check(model, tokenizer):
 def test_texts_are_what_each_prompt_gets_alone(zoo, tiny, architecture):
     model = zoo.make(architecture)
     check(model, tiny.make_tokenizer())
-    assert prove(model, 100).reason is None
+    proof = prove(model, 100)
+    assert (proof.reason, proof.own_attention) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "own"),
+    [
+        ("bloom", {"n_head": 4, "n_layer": 2}),
+        (
+            "gpt_oss",
+            {
+                "num_local_experts": 4,
+                "sliding_window": 9,
+                "rope_parameters": {"rope_theta": 1e4, "rope_type": "default"},
+            },
+        ),
+    ],
+)
+def test_models_whose_attention_is_not_replaced_write_side_by_side_too(zoo, tiny, architecture, own):
+    model = zoo.make(architecture, torch.float32, **own)
+    check(model, tiny.make_tokenizer())
+    proof = prove(model, 100)
+    assert (proof.reason, proof.own_attention) == (None, False)
 
 
 def test_adapters_write_too(zoo, tiny):
