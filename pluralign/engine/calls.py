@@ -1,7 +1,8 @@
 """A pack's attention as a few dense calls.
 
-Runs that follow one another are attended together while they are few tokens; a long run goes alone. The keys of a call
-are what its first run comes after, and the call's own tokens: in depth-first order nothing else can be seen from there.
+Runs that follow one another are attended together while they are few tokens; a longer run goes alone, slice by slice.
+The keys of a call are what its first run comes after, and its own tokens: in depth-first order nothing else can be seen
+from there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,10 @@ from pluralign.engine.tree import Run, Span
 
 TOGETHER = 128
 """Tokens up to which several runs share a call: below it a call costs more than the keys that it hides."""
+APART = 64
+"""The same for runs that come after nothing, where sharing a call spares no keys."""
+ROWS = 192
+"""Tokens of a slice of a longer run, the last 96 to 288 of it: larger ones hide more keys, smaller are more calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +71,9 @@ class Calls:
     def _cuts(self) -> list[int]:
         return sorted({edge for call in self.parts for span in (*call.keys, (call.start, call.stop)) for edge in span})
 
-    def split(self, rows: int, window: int | None = None) -> "Calls":
-        """The same in calls of at most `rows` queries; with a `window`, each is given only the keys that it reaches.
-
-        Calls whose keys are all within the window are left as they are. `rows` is at least `TOGETHER`.
-        """
-        parts: list[Call] = []
-        for call in self.parts:
-            if window is None:
-                parts.extend(_slices(call, rows))
-            elif call.columns <= window:
-                parts.append(call)
-            else:
-                parts.extend(_reach(part, window) for part in _slices(call, rows, max(0, window - call.depth)))
-        return Calls(tuple(parts))
+    def within(self, window: int) -> "Calls":
+        """The same, each call given only the keys less than `window` positions behind one of its queries."""
+        return Calls(tuple(_reach(call, window) for call in self.parts))
 
 
 def group(runs: Sequence[Run]) -> Calls:
@@ -87,10 +81,10 @@ def group(runs: Sequence[Run]) -> Calls:
     calls: list[Call] = []
     first = 0
     while first < len(runs):
-        last = first
-        while last + 1 < len(runs) and runs[last + 1].stop - runs[first].start <= TOGETHER:
+        last, most = first, TOGETHER if runs[first].before else APART
+        while last + 1 < len(runs) and runs[last + 1].stop - runs[first].start <= most:
             last += 1
-        calls.append(_call(runs[first : last + 1]))
+        calls.extend(_slices(_call(runs[first : last + 1])))
         first = last + 1
     return Calls(tuple(calls))
 
@@ -105,15 +99,13 @@ def _call(runs: Sequence[Run]) -> Call:
     return Call(start, stop, tuple(keys), len(runs) == 1, depth)
 
 
-def _slices(call: Call, rows: int, free: int = 0) -> Iterator[Call]:
-    """A call's queries in parts of at most `rows`, after a first part of `free`; several runs stay together."""
-    if not call.alone:
-        yield call
-        return
-    first = range(call.start, call.start + free, max(free, 1))
-    for start, stop in pairwise([*first, *range(call.start + free, call.stop, rows), call.stop]):
+def _slices(call: Call) -> Iterator[Call]:
+    """A long call of one run in slices, each with the keys up to its end; several runs stay together."""
+    count = max(1, round(call.rows / ROWS)) if call.alone else 1
+    starts = range(call.start, call.start + ROWS * count, ROWS)
+    for start, stop in pairwise([*starts, call.stop]):
         keys = (*call.keys[:-1], (call.keys[-1][0], stop))
-        yield Call(start, stop, keys, alone=True, depth=call.depth + start - call.start)
+        yield Call(start, stop, keys, call.alone, call.depth + start - call.start)
 
 
 def _reach(call: Call, window: int) -> Call:

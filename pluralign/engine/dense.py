@@ -1,8 +1,8 @@
 """A pack's attention by the calls of its plan, each one scaled dot-product attention of torch.
 
 Keys that several query heads share are not repeated. Scores with a soft cap (Gemma 2) are computed step by step, with
-weights in float32 or wider. So are, on a CPU, small calls in bfloat16: the kernel of torch makes float32 of these,
-while matrix products of bfloat16 are several times faster (`docs/log.md`).
+weights in float32 or wider. So are, on a CPU, calls in bfloat16: the kernel of torch makes float32 of these, while
+matrix products of bfloat16 are several times faster (`docs/log.md`).
 """
 
 import torch
@@ -35,7 +35,7 @@ def attend_by_calls(
     found: list[Tensor] = []
     for call, queries, keys, values in parts:
         if manner.softcap is not None:
-            out = _capped(queries, keys, values, plan.corner(call, manner.window, query), manner)
+            out = _capped(queries, keys, values, plan.mask(call, manner.window, query), manner)
         elif _is_faster_open(query, call, manner):
             out = _open(queries, keys, values, plan.mask(call, manner.window, query), manner.scaling)
         else:
@@ -66,7 +66,8 @@ def _gather(states: Float[Tensor, "1 head token width"], calls: Calls) -> list[T
 
 def _is_faster_open(query: Tensor, call: Call, manner: Manner) -> bool:
     half = query.device.type == "cpu" and query.dtype == torch.bfloat16
-    return half and not manner.dropout and call.rows * call.columns <= OPEN_SCORES
+    held = torch.is_grad_enabled() and query.requires_grad
+    return half and not manner.dropout and not (held and call.rows * call.columns > OPEN_SCORES)
 
 
 def _open(
@@ -84,7 +85,7 @@ def _open(
 
 
 def _capped(
-    query: Tensor, key: Tensor, value: Tensor, corner: Float[Tensor, "query last_key"], manner: Manner
+    query: Tensor, key: Tensor, value: Tensor, mask: Float[Tensor, "query key"], manner: Manner
 ) -> Float[Tensor, "1 head query value_width"]:
     """Attention with capped scores, query heads grouped by the key head that they share."""
     assert manner.softcap is not None
@@ -93,7 +94,7 @@ def _capped(
     grouped = query.reshape(1, key_heads, heads // key_heads * length, width)
     scores = grouped @ key.transpose(2, 3) * (width**-0.5 if manner.scaling is None else manner.scaling)
     scores = (manner.softcap * torch.tanh(scores / manner.softcap)).view(1, heads, length, -1)
-    scores[..., -corner.shape[1] :] += corner
+    scores += mask
     wide = scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(query.dtype)
     wide = dropout(wide, manner.dropout) if manner.dropout else wide
     out = wide.view(1, key_heads, heads // key_heads * length, -1) @ value

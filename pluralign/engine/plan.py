@@ -9,11 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pluralign.engine.calls import TOGETHER, Call, Calls, group
+from pluralign.engine.calls import ROWS, Call, Calls, group
 from pluralign.engine.tree import Run
-
-CAPPED_ROWS = 512
-"""Queries of a call whose scores are made in the open, so that a long prompt's are never held at once."""
 
 MadeT = TypeVar("MadeT")
 
@@ -65,12 +62,9 @@ class Plan:
         return self._made[name]
 
     def calls_for(self, manner: Manner) -> Calls:
-        """The calls, long ones split where a window or the room for open scores asks for it."""
+        """The calls, with the keys that the manner's window reaches."""
         window = self.binding(manner.window)
-        rows = None if window is None else max(TOGETHER, window)
-        if manner.softcap is not None:
-            rows = CAPPED_ROWS if rows is None else min(rows, CAPPED_ROWS)
-        return self.calls if rows is None else self.once((rows, window), partial(self.calls.split, rows, window))
+        return self.calls if window is None else self.once(("calls", window), partial(self.calls.within, window))
 
     def is_plain(self, call: Call, window: int | None) -> bool:
         """Whether a call's tokens see each other up to their own place and nothing else, so that it needs no mask."""
@@ -79,22 +73,17 @@ class Plan:
     def mask(self, call: Call, window: int | None, like: Tensor) -> Float[Tensor, "query key"]:
         """What to add to the scores of a call: 0 where a key is seen, minus infinity elsewhere.
 
-        With a `window`, only keys less than that many positions back are seen. `like` gives dtype and device. Calls of
-        one run share a mask where they have as many queries and keys.
+        With a `window`, only keys less than that many positions back are seen. `like` gives dtype and device. The
+        slices of long runs share one mask, of which each is given the last columns.
         """
-        window = None if window is None or window >= call.columns else window
-        shape = (call.rows, call.columns) if call.alone else call
-        return self.once((shape, window, like.dtype, like.device), partial(self._mask, call, window, like))
-
-    def corner(self, call: Call, window: int | None, like: Tensor) -> Float[Tensor, "query last_key"]:
-        """As `mask`, but for a run without a window only its own keys: all of its queries see those before."""
-        if call.alone and (window is None or call.columns <= window):
-            call = Call(call.start, call.stop, ((call.start, call.stop),), alone=True, depth=call.depth)
-        return self.mask(call, window, like)
-
-    def _mask(self, call: Call, window: int | None, like: Tensor) -> Float[Tensor, "query key"]:
-        seen = _band(call, window) if call.alone else self._seen(call, window)
-        return torch.zeros(seen.shape, dtype=like.dtype).masked_fill_(~seen, float("-inf")).to(like.device)
+        window = self.binding(window)
+        kind = (window, like.dtype, like.device)
+        if not call.alone:
+            return self.once((call, *kind), lambda: _additive(self._seen(call, window), like))
+        widest = self.depth if window is None else min(self.depth, call.rows + window - 1)
+        columns = widest if call.rows == ROWS else call.columns
+        mask = self.once((call.rows, columns, *kind), lambda: _additive(_band(call.rows, columns, window), like))
+        return mask[:, columns - call.columns :]
 
     def _seen(self, call: Call, window: int | None) -> Bool[Tensor, "query key"]:
         queries = torch.arange(call.start, call.stop)[:, None]
@@ -108,8 +97,12 @@ def plan_calls(runs: Sequence[Run], ends: Int[Tensor, " token"], positions: Int[
     return Plan(ends, positions, group(runs))
 
 
-def _band(call: Call, window: int | None) -> Bool[Tensor, "query key"]:
+def _band(rows: int, columns: int, window: int | None) -> Bool[Tensor, "query key"]:
     """One run: its queries stand at the end of its keys, and keys follow one another without a gap."""
-    before = call.columns - call.rows
-    seen = torch.ones(call.rows, call.columns, dtype=torch.bool).tril_(before)
+    before = columns - rows
+    seen = torch.ones(rows, columns, dtype=torch.bool).tril_(before)
     return seen if window is None else seen.triu_(before - window + 1)
+
+
+def _additive(seen: Bool[Tensor, "query key"], like: Tensor) -> Float[Tensor, "query key"]:
+    return torch.zeros(seen.shape, dtype=like.dtype).masked_fill_(~seen, float("-inf")).to(like.device)

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluralign.engine.calls import TOGETHER
+from pluralign.engine.calls import APART, ROWS, TOGETHER
 from pluralign.engine.pack import plan_packs, whole
-from pluralign.engine.plan import CAPPED_ROWS, Manner
+from pluralign.engine.plan import Manner
 from pluralign.records.fork import Fork
 
 few = st.lists(st.integers(0, 2), min_size=1, max_size=7).map(tuple)
@@ -36,7 +36,7 @@ def mask_bytes(plan, manner):
         for call in plan.calls_for(manner).parts
         if not plan.is_plain(call, manner.window)
     ]
-    return sum({mask.data_ptr(): mask.nbytes for mask in masks}.values())
+    return sum({mask.untyped_storage().data_ptr(): mask.untyped_storage().nbytes() for mask in masks}.values())
 
 
 @settings(max_examples=40, deadline=None)
@@ -49,6 +49,7 @@ def test_the_calls_see_what_the_whole_mask_shows(parts, manner):
         mask = plan.mask(call, manner.window, torch.zeros(1))
         if plan.is_plain(call, manner.window):
             assert torch.equal(mask == 0, torch.ones(call.rows, call.rows).tril() == 1)
+        assert call.rows <= 1.5 * ROWS
         found[call.start : call.stop, keys] = mask == 0
     assert torch.equal(found, seen(plan, manner.window))
 
@@ -77,16 +78,18 @@ def test_every_key_of_a_windowed_call_is_seen_by_a_query(parts, window):
             assert (mask == 0).any(dim=0).all()
 
 
-def test_short_completions_share_a_call_and_long_ones_go_alone():
-    prompt = tuple(range(200))
+def test_short_runs_share_a_call_and_long_ones_go_alone_in_slices():
+    prompt = tuple(range(ROWS))
     short = Fork(prompt, tuple((token, token, token) for token in range(1 + TOGETHER)))
     calls = one_pack([short]).plan.calls.parts
     assert [call.alone for call in calls] == [True, *[False] * (len(calls) - 1)]
     assert all(TOGETHER - 3 < call.rows <= TOGETHER for call in calls[1:-1])
-    long_ones = Fork(prompt, tuple((token,) * (2 + TOGETHER) for token in range(4)))
+    long_ones = Fork(prompt, ((1,) * (ROWS + 5), *((token,) * (2 * ROWS + 5) for token in (2, 3, 4))))
     calls = one_pack([long_ones]).plan.calls.parts
-    assert len(calls) == 4
-    assert [call.keys[0] for call in calls[1:]] == [(0, 200)] * 3
+    assert [call.rows for call in calls] == [ROWS, ROWS + 5] * 4
+    assert all(call.keys[0][0] == 0 and call.alone for call in calls)
+    apart = [Fork((token,), ((token,) * 20,)) for token in range(9)]
+    assert [call.rows for call in one_pack(apart).plan.calls.parts] == [APART // 21 * 21] * 3
 
 
 @pytest.mark.parametrize("softcap", [None, 1.0])
@@ -101,11 +104,10 @@ def test_masks_of_a_window_do_not_grow_with_the_prompt(softcap):
     assert work[1] < 9 * work[0]
 
 
-def test_a_prompt_without_a_window_needs_no_mask_and_open_scores_come_in_slices():
-    plan = one_pack([Fork((1,) * 5000, ((2, 3),))]).plan
-    assert mask_bytes(plan, Manner()) == 0
-    assert mask_bytes(plan, Manner(window=5002)) == 0
-    assert max(plan.calls_for(Manner(softcap=1.0)).query_sizes) <= CAPPED_ROWS
+def test_slices_of_long_prompts_share_one_mask():
+    plan = one_pack([Fork((token,) * length, ((2, 3),)) for token, length in enumerate((5000, 3000, 3000))]).plan
+    assert mask_bytes(plan, Manner()) <= 4 * ROWS * (plan.depth + 3 * 5000)
+    assert mask_bytes(plan, Manner(window=5002)) == mask_bytes(plan, Manner())
 
 
 def test_a_window_that_hides_nothing_leaves_the_calls_as_they_are():

@@ -46,7 +46,7 @@ def test_bfloat16_gives_what_float64_gives_to_its_precision(plan, monkeypatch, k
         assert (ours.double() - exact).norm() < 0.01 * exact.norm()
 
 
-def test_only_small_calls_of_bfloat16_hold_their_scores(plan, monkeypatch):
+def test_only_small_calls_of_bfloat16_hold_their_scores_for_a_backward_pass(plan, monkeypatch):
     opened = []
     monkeypatch.setattr(dense, "_open", lambda query, *_: opened.append(query.shape[2]) or query)
     monkeypatch.setattr(dense, "OPEN_SCORES", 150 * 210 - 1)
@@ -54,6 +54,10 @@ def test_only_small_calls_of_bfloat16_hold_their_scores(plan, monkeypatch):
         attend_by_calls(*states(plan, kind, 4), plan, Manner())
     assert plan.calls.query_sizes == [60, 150, 120, 60, 70]
     assert opened == [60, 120, 60, 70]
+    opened.clear()
+    with torch.no_grad():
+        attend_by_calls(*states(plan, torch.bfloat16, 4), plan, Manner())
+    assert opened == plan.calls.query_sizes
 
 
 def test_autocast_decides_the_type(plan):
