@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
+from transformers import LlamaForCausalLM
 
 from pluralign.engine.logprobs import logprobs, token_logprobs
 from pluralign.engine.proof import can_pack
@@ -50,6 +51,45 @@ def test_models_that_cannot_be_packed_say_so_once_and_take_the_plain_way(archite
     with torch.no_grad():
         torch.testing.assert_close(logprobs(model, zoo.FORKS[1:2]).values, first, rtol=0, atol=0)
         torch.testing.assert_close(first, zoo.plainly(model, zoo.FORKS[1:2]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["gptj", "gpt_neo", "codegen", "xglm"])
+def test_models_that_allow_nothing_but_their_own_attention_keep_it(architecture, zoo):
+    own = {
+        "gptj": {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4},
+        "gpt_neo": {"num_layers": 4, "attention_types": [[["global", "local"], 2]], "num_heads": 4, "window_size": 9},
+        "codegen": {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4},
+        "xglm": {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 48},
+    }
+    model = zoo.make(architecture, dtype=torch.float32, **(own[architecture] | {"initializer_range": 0.1}))
+    assert not model._supports_sdpa
+    with torch.no_grad(), pytest.warns(RuntimeWarning, match="its attention cannot be replaced"):
+        found = logprobs(model, zoo.FORKS[:2]).values
+    assert model.config._attn_implementation == "eager"
+    with torch.no_grad():
+        torch.testing.assert_close(found, one_by_one(model, zoo.FORKS[:2]), rtol=0, atol=1e-4)
+
+
+def test_replaceable_attention_without_sdpa_is_packed_and_stays_eager(zoo, recwarn):
+    own = zoo.make("llama", dtype=torch.float32, initializer_range=0.1, attn_implementation="eager")
+    model = type("Eager", (LlamaForCausalLM,), {"_supports_sdpa": False})(own.config).eval()
+    model.load_state_dict(own.state_dict())
+    with torch.no_grad():
+        assert can_pack(model.model, zoo.FORKS[:2])
+        found = logprobs(model, zoo.FORKS[:2]).values
+        torch.testing.assert_close(found, one_by_one(model, zoo.FORKS[:2]), rtol=0, atol=1e-4)
+    assert model.config._attn_implementation == "eager"
+    assert not recwarn
+
+
+def one_by_one(model, forks):
+    """Each completion by the model's own forward pass, without padding."""
+    sums = []
+    for fork in forks:
+        for completion in fork.completions:
+            logits = model(torch.tensor([fork.prompt + completion])).logits[0, len(fork.prompt) - 1 : -1]
+            sums.append(logits.double().log_softmax(-1)[range(len(completion)), completion].sum())
+    return torch.stack(sums)
 
 
 def test_rotary_embeddings_that_change_with_length_are_not_packed(zoo):
