@@ -7,6 +7,18 @@ from types import ModuleType
 import pytest
 
 
+@pytest.fixture
+def reference(monkeypatch):
+    """torch's own dense computation in the place of the compiled kernel, gradients allowed on a CPU."""
+    from torch.nn.attention import flex_attention as torch_flex
+
+    from pluralign.engine import flex
+
+    monkeypatch.setattr(flex, "_kernel", lambda: torch_flex.flex_attention)
+    monkeypatch.setattr(torch_flex, "_validate_device", lambda *_: None)
+    monkeypatch.setattr(torch_flex, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True)
+
+
 @pytest.fixture(scope="session")
 def zoo() -> ModuleType:
     """Tiny random models of many architectures, and the plain way to score with them: `zoo.py`, imported on demand."""

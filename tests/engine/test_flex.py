@@ -1,6 +1,5 @@
 """The one kernel of a GPU, by torch's reference of it, which runs on a CPU; compiled it is tested in `tests/gpu`."""
 
-from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -10,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._dynamo import config as dynamo_config
 from torch._dynamo.utils import counters
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.attention import flex_attention as torch_flex
-from torch.nn.functional import scaled_dot_product_attention
 
-from pluralign.engine import attention, backend, flex
-from pluralign.engine.backend import uses_kernel
+from pluralign.engine import attention, flex
 from pluralign.engine.dense import attend_by_calls
 from pluralign.engine.flex import BLOCK, attend_by_blocks, block_mask
 from pluralign.engine.logprobs import logprobs
@@ -37,14 +32,6 @@ MANNERS = [
 ]
 sizes = st.lists(st.integers(1, 170), min_size=1, max_size=5)
 shapes = st.lists(st.tuples(st.integers(1, 400), sizes), min_size=1, max_size=4)
-
-
-@pytest.fixture
-def reference(monkeypatch):
-    """torch's own dense computation in the place of the compiled kernel, gradients allowed on a CPU."""
-    monkeypatch.setattr(flex, "_kernel", lambda: torch_flex.flex_attention)
-    monkeypatch.setattr(torch_flex, "_validate_device", lambda *_: None)
-    monkeypatch.setattr(torch_flex, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True)
 
 
 def one_plan(forks):
@@ -126,6 +113,9 @@ def test_whole_blocks_are_told_apart_from_those_seen_in_part():
     mask = block_mask(one_plan([Fork((1,) * (4 * BLOCK), ((2,) * BLOCK, (3,) * BLOCK))]), None, CPU)
     assert mask.full_kv_num_blocks[0, 0].tolist() == [0, 1, 2, 3, 4, 4]
     assert mask.kv_num_blocks[0, 0].tolist() == [1] * 6
+    for length, seen_wholly in ((2 * BLOCK, 1), (2 * BLOCK - 1, 0)):
+        forks = [Fork((1,) * (length - 5), ((2,) * 5,)), Fork((9,) * 40, ((3,) * 5,))]
+        assert block_mask(one_plan(forks), None, CPU).full_kv_num_blocks[0, 0].tolist() == [0, seen_wholly, 0]
 
 
 def test_a_window_keeps_the_blocks_of_a_long_prompt_few():
@@ -148,12 +138,6 @@ def test_the_block_mask_is_made_once_per_pack_and_window(zoo, monkeypatch, refer
     torch.testing.assert_close(found.values, zoo.plainly(model, zoo.FORKS).detach(), rtol=0, atol=1e-4)
 
 
-def on_gpu(plan, kind):
-    """States that say they are on a GPU, without any data."""
-    with FakeTensorMode():
-        return [torch.empty(state.shape, dtype=kind, device="cuda") for state in draw(plan)]
-
-
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_one_compiled_kernel_serves_all_lengths(monkeypatch):
     """Traced as for a GPU; only the last step, which makes code for the device, is left out."""
@@ -174,75 +158,3 @@ def test_one_compiled_kernel_serves_all_lengths(monkeypatch):
         flex._kernel.cache_clear()
         torch.compiler.reset()
     assert compiled[-1] == compiled[len(manners) - 1] == compiled[0] + len(manners) - 1
-
-
-@pytest.fixture
-def tried(monkeypatch, reference):
-    """What the kernel was tried for, with the CPU in the place of a GPU."""
-    found = []
-    difference = backend._difference
-
-    def on_cpu(heads):
-        found.append(heads)
-        return difference(replace(heads, device=CPU))
-
-    monkeypatch.setattr(backend, "_difference", on_cpu)
-    for kept in (backend._reason, backend._tell):
-        kept.cache_clear()
-    yield found
-    for kept in (backend._reason, backend._tell):
-        kept.cache_clear()
-
-
-def test_a_cpu_takes_the_calls_and_a_gpu_the_kernel(tried):
-    plan = one_plan(FORKS)
-    assert not uses_kernel(*draw(plan), plan, Manner())
-    assert not tried
-    for kind in (torch.float32, torch.bfloat16, torch.float16):
-        assert uses_kernel(*on_gpu(plan, kind), plan, Manner())
-    assert [heads.kind for heads in tried] == [torch.float32, torch.bfloat16, torch.float16]
-    assert {(heads.queries, heads.keys, heads.width, heads.value_width) for heads in tried} == {(6, 2, 8, 12)}
-
-
-def test_the_kernel_is_tried_once_for_each_kind_of_layer(tried):
-    plan = one_plan(FORKS)
-    for manner in [Manner(), Manner(window=10), Manner(window=20), Manner(window=10**6), Manner(softcap=2.0)] * 2:
-        assert uses_kernel(*on_gpu(plan, torch.float32), plan, manner)
-    assert [(heads.windowed, heads.softcap) for heads in tried] == [(False, None), (True, None), (False, 2.0)]
-
-
-@pytest.mark.parametrize(
-    ("kind", "manner", "reason"),
-    [(torch.float64, Manner(), "does not compute in float64"), (torch.float32, Manner(dropout=0.1), "has no dropout")],
-)
-def test_what_the_kernel_cannot_do_takes_the_calls_with_one_warning(kind, manner, reason, tried):
-    plan = one_plan(FORKS)
-    with pytest.warns(RuntimeWarning, match=f"flex_attention is not used, which is slower: it {reason}"):
-        assert not uses_kernel(*on_gpu(plan, kind), plan, manner)
-    assert not uses_kernel(*on_gpu(plan, kind), plan, manner)
-    assert not tried
-
-
-def test_a_kernel_that_fails_or_differs_is_left(tried, monkeypatch):
-    plan, states = one_plan(FORKS), on_gpu(one_plan(FORKS), torch.float32)
-    monkeypatch.setattr(flex, "_kernel", lambda: see_everything)
-    with pytest.warns(RuntimeWarning, match="its outcome differs by"):
-        assert not uses_kernel(*states, plan, Manner())
-    monkeypatch.setattr(flex, "_kernel", lambda: fail_to_compile)
-    with pytest.warns(RuntimeWarning, match=r"it fails here \(no compiler for this card\)"):
-        assert not uses_kernel(*states, plan, Manner(window=5))
-    monkeypatch.setattr(flex, "_kernel", lambda: run_out_of_memory)
-    with pytest.raises(torch.OutOfMemoryError):
-        uses_kernel(*states, plan, Manner(softcap=1.0))
-
-
-def see_everything(query, key, value, **_):
-    return scaled_dot_product_attention(query, key, value, enable_gqa=True)
-
-
-def fail_to_compile(*_, **__):
-    raise RuntimeError("no compiler for this card\nand much more")
-
-
-def run_out_of_memory(*_, **__):
-    raise torch.OutOfMemoryError
