@@ -32,6 +32,7 @@ class Heads:
     keys: int
     width: int
     value_width: int
+    scaling: float | None
     softcap: float | None
     windowed: bool
 
@@ -44,7 +45,7 @@ def uses_kernel(query: Tensor, key: Tensor, value: Tensor, plan: Plan, manner: M
         return not _tell("it has no dropout")
     sizes = query.shape[1], key.shape[1], query.shape[3], value.shape[3]
     windowed = plan.binding(manner.window) is not None
-    reason = _reason(Heads(query.device, kernel_type(query), *sizes, manner.softcap, windowed))
+    reason = _reason(Heads(query.device, kernel_type(query), *sizes, manner.scaling, manner.softcap, windowed))
     return reason is None or not _tell(reason)
 
 
@@ -73,7 +74,7 @@ def _reason(heads: Heads) -> str | None:
 
 def _difference(heads: Heads) -> float:
     """The greatest relative difference of outputs and gradients between the two ways, on two sequences and a prefix."""
-    plan, manner = _plan(), Manner(window=200 if heads.windowed else None, softcap=heads.softcap)
+    plan, manner = _plan(), Manner(200 if heads.windowed else None, heads.softcap, heads.scaling)
     draw = torch.Generator().manual_seed(0)
     tokens = len(plan.ends)
     sizes = [(heads.queries, heads.width), (heads.keys, heads.width), (heads.keys, heads.value_width)]

@@ -24,7 +24,7 @@ from torch.nn.functional import pad
 from pluralign.engine.plan import Manner, Plan
 
 BLOCK = 128
-"""Tokens of a block; the only size that all of torch's kernels take."""
+"""Tokens of a block: torch's own size."""
 KERNELS = 256
 """Kernels that may be compiled before it is an error."""
 

@@ -58,9 +58,17 @@ def test_a_cpu_takes_the_calls_and_a_gpu_the_kernel(plan, tried):
 
 
 def test_the_kernel_is_tried_once_for_each_kind_of_layer(plan, tried):
-    for manner in [Manner(), Manner(window=10), Manner(window=20), Manner(window=10**6), Manner(softcap=2.0)] * 2:
+    for manner in [
+        Manner(),
+        Manner(window=10),
+        Manner(window=20),
+        Manner(window=10**6),
+        Manner(softcap=2.0),
+        Manner(scaling=0.5),
+    ] * 2:
         assert uses_kernel(*on("cuda", plan, torch.float32), plan, manner)
-    assert [(heads.windowed, heads.softcap) for heads in tried] == [(False, None), (True, None), (False, 2.0)]
+    found = [(heads.windowed, heads.softcap, heads.scaling) for heads in tried]
+    assert found == [(False, None, None), (True, None, None), (False, 2.0, None), (False, None, 0.5)]
 
 
 @pytest.mark.parametrize(
