@@ -4,8 +4,10 @@ CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.ready
 
-.PHONY: demo test lint sandbox clean
+.PHONY: demo test lint sandbox bench clean
 
 # The whole ladder on the embedded sandbox: base -> SFT -> reward model -> DPO, audits, statistics, report.
 demo: $(STAMP)
@@ -25,10 +27,19 @@ lint: $(STAMP)
 sandbox: $(STAMP)
 	OMP_WAIT_POLICY=passive $(BIN)/python scripts/train_sandbox.py --tokens 12000000
 
+# Measure pluralign beside lm-evaluation-harness, TRL and generate, in an environment of its own: an hour or two on two
+# cores. BENCH="--quick" is a small version; BENCH="--help" says what else can be chosen.
+bench: $(BENCH_STAMP)
+	$(BENCH_VENV)/bin/python -m benchmarks $(BENCH)
+
 clean:
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) runs .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 
 # CONSTRAINTS holds torch to one version; "Choosing a torch build" in the README says how to choose another.
 $(STAMP): pyproject.toml $(CONSTRAINTS) scripts/install.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" CONSTRAINTS="$(CONSTRAINTS)" sh scripts/install.sh
 	touch $(STAMP)
+
+$(BENCH_STAMP): pyproject.toml $(CONSTRAINTS) scripts/install.sh
+	PYTHON="$(PYTHON)" VENV="$(BENCH_VENV)" CONSTRAINTS="$(CONSTRAINTS)" EXTRA=bench sh scripts/install.sh
+	touch $(BENCH_STAMP)
