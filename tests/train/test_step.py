@@ -64,7 +64,8 @@ def test_a_step_that_runs_out_of_memory_is_taken_in_smaller_passes_with_the_same
     expected = gradient(judge(model, 10_000))
     method = ShortOfMemory(2, backward=backward)
     short = judge(model, 10_000, method)
-    assert torch.allclose(gradient(short), expected, rtol=1e-9, atol=1e-12)
+    # Norms of layers are computed in float32 whatever the model's type.
+    assert (gradient(short) - expected).norm() < 1e-6 * expected.norm()
     assert method.sizes[0] == 6
     assert max(method.sizes[-3:]) <= 2
     method.sizes.clear()
