@@ -20,7 +20,7 @@ from pluralign.engine.modes import evaluating
 MOST_ROWS = 256
 """Rows of one step, beyond which a step costs as much more as it writes."""
 
-Choose = Callable[[Tensor, Sequence[Draft]], list[int]]
+Chooser = Callable[[Tensor, Sequence[Draft]], list[int]]
 """The next token of every draft, from logits `[draft, word]`."""
 
 
@@ -45,7 +45,7 @@ class Limits:
 def decode(
     model: PreTrainedModel,
     drafts: Sequence[Draft],
-    choose: Choose,
+    choose: Chooser,
     ending: Ending,
     limits: Limits,
     *,
@@ -70,8 +70,8 @@ def decode(
             if not out_of_memory(error) or len(writing.drafts) == 1:
                 raise
             limits.halve(writing.drafts)
+            ended = [draft for draft in writing.drafts if draft.written and ending.ends(draft)]
             writing = None
-            continue
         left.difference_update(ended)
         yield from ended
 
@@ -90,7 +90,7 @@ class _Writing:
 
     decoder: Decoder
     waiting: deque[list[Draft]]
-    choose: Choose
+    choose: Chooser
     ending: Ending
     limits: Limits
     drafts: list[Draft] = field(default_factory=list)

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from pluralign.engine.budget import out_of_memory
-from pluralign.engine.decode import Choose, Limits
+from pluralign.engine.decode import Chooser, Limits
 from pluralign.engine.draft import Draft, Ending
 from pluralign.engine.modes import evaluating
 
 
 def decode_equal_lengths(
-    model: nn.Module, drafts: Sequence[Draft], choose: Choose, ending: Ending, limits: Limits
+    model: nn.Module, drafts: Sequence[Draft], choose: Chooser, ending: Ending, limits: Limits
 ) -> Iterator[Draft]:
     """Write `drafts` in place, and give them batch by batch.
 
@@ -45,7 +45,7 @@ def decode_equal_lengths(
         yield from batch
 
 
-def _generate(model: Any, batch: list[Draft], choose: Choose, ending: Ending) -> None:
+def _generate(model: Any, batch: list[Draft], choose: Chooser, ending: Ending) -> None:
     ids = torch.tensor([draft.ids for draft in batch], device=model.device)
     done = torch.zeros(len(batch), dtype=torch.bool, device=ids.device)
     own_settings = model.generation_config
@@ -64,7 +64,7 @@ def _generate(model: Any, batch: list[Draft], choose: Choose, ending: Ending) ->
 class _Chosen(LogitsProcessor):
     """Chooses the next token of every draft that is not done, and leaves transformers no other choice."""
 
-    def __init__(self, drafts: list[Draft], choose: Choose, ending: Ending, done: Bool[Tensor, " draft"]) -> None:
+    def __init__(self, drafts: list[Draft], choose: Chooser, ending: Ending, done: Bool[Tensor, " draft"]) -> None:
         self.drafts, self.choose, self.ending, self.done = drafts, choose, ending, done
 
     def __call__(self, input_ids: Tensor, scores: Float[Tensor, "draft word"]) -> Any:

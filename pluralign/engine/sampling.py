@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.batches import TOKEN_BUDGET
-from pluralign.engine.decode import Choose, Limits, decode
+from pluralign.engine.decode import Chooser, Limits, decode
 from pluralign.engine.decode_proof import prove
 from pluralign.engine.draft import Draft, Ending, Ids, end_tokens
 from pluralign.engine.draw import Distribution, draw, most_probable
@@ -111,7 +111,7 @@ def write(
 
 
 def _decoded(
-    model: nn.Module, drafts: list[Draft], choose: Choose, ending: Ending, token_budget: int
+    model: nn.Module, drafts: list[Draft], choose: Chooser, ending: Ending, token_budget: int
 ) -> Iterator[Draft]:
     inner = inner_model(model)
     _refuse(drafts, ending.max_tokens, None if inner is None else most_tokens(inner))

@@ -144,6 +144,14 @@ def test_half_precision_writes_what_it_writes_alone(tiny):
     assert sample(model, tokenizer, PROMPTS, SEEDS, wanted) == apart
 
 
+def test_autocast_writes_what_it_writes_alone(tiny):
+    model, tokenizer = tiny.make_model("llama").train(), tiny.make_tokenizer()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        together = sample(model, tokenizer, PROMPTS, SEEDS, Sampling(max_tokens=2))
+        apart = [sample(model, tokenizer, PROMPTS[i : i + 1], [SEEDS[i]], Sampling(max_tokens=2))[0] for i in range(5)]
+    assert together == apart
+
+
 def test_no_prompts_no_texts(llama):
     model, tokenizer = llama
     assert list(write(model, tokenizer, [], max_tokens=3)) == []

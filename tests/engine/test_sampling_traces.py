@@ -23,7 +23,7 @@ def traces(model):
     )
 
 
-@pytest.fixture(params=["llama", "gemma2", "mamba"])
+@pytest.fixture(params=["gpt2", "gemma2", "mamba"])
 def model(tiny, request):
     made = tiny.make_model(request.param)
     made.generation_config = GenerationConfig(
