@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -107,6 +108,7 @@ def _set_allocator(wanted: bool) -> None:
 def _be_quiet() -> None:
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    warnings.simplefilter("ignore", FutureWarning)  # what the peers' libraries say of their own next versions
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 — open as long as the process
 
 
