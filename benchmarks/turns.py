@@ -45,7 +45,7 @@ def measure(setting: Setting, turns: int, *, gpu: bool, tell: Callable[[str], No
     tuned = not gpu and sys.platform.startswith("linux")
     specs = {OURS: Spec(our_module(setting), allocator=tuned)} | _peers(setting, tuned, tell)
     with _workers(specs, setting) as workers:
-        for worker in workers.values():
+        for worker in [] if setting.trains else workers.values():  # a training is long beside what warms up
             worker.ask("turn")
         taken: dict[str, list[Turn]] = {name: [] for name in workers}
         for turn in range(turns):
@@ -76,7 +76,7 @@ def _peers(setting: Setting, tuned: bool, tell: Callable[[str], None]) -> dict[s
     if larger not in (None, ranked[0]):
         found[PEER_LARGER] = Spec(module, False, larger)
     if tuned:
-        found[PEER_TUNED] = Spec(module, True, rank(setting, ranked[:2], True, tell)[0])
+        found[PEER_TUNED] = Spec(module, True, rank(setting, ranked[: 1 if setting.trains else 2], True, tell)[0])
     return {PEER_TUNED: found[PEER_TUNED]} if tuned and module == our_module(setting) else found
 
 
