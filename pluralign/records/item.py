@@ -9,7 +9,10 @@ from pluralign.records.preference import Prompt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choose:
-    """Which of `options` follows `prompt`? Answered by a log-probability (or a reward) for each option, in order."""
+    """Which of `options` follows `prompt`? Answered by a log-probability (or a reward) for each option, in order.
+
+    A subject that gives text alone answers by a text that names one of them.
+    """
 
     prompt: Prompt
     options: tuple[str, ...]

@@ -10,7 +10,8 @@ class Reply:
 
     For `Choose` and `Score`, `logprobs` (nats, summed over each completion's tokens; `tokens` gives their counts, None
     where a recorded reply does not tell) or `rewards`, one value per completion in the order asked. For `Write`,
-    `text`. NaN says "missing": it is counted by the audit, never dropped in silence.
+    `text`. NaN says "missing": it is counted by the audit, never dropped in silence. A subject that gives text alone
+    answers `Choose` by `text` too.
     """
 
     item: str

@@ -5,21 +5,23 @@ from langcodes import Language, tag_is_valid
 from pluralign.records.estimate import ALL
 
 _SPELT = """
-acm Mesopotamian Arabic; aeb Tunisian Arabic; apc North Levantine Arabic; arb Modern Standard Arabic; ars
-Najdi Arabic; ary Moroccan Arabic; arz Egyptian Arabic; pcm Nigerian Pidgin; af Afrikaans; am Amharic; ar
-Arabic; as Assamese; az Azerbaijani; be Belarusian; bg Bulgarian; bm Bambara; bn Bengali; bo Tibetan; bs
-Bosnian; ca Catalan; ceb Cebuano; cs Czech; cy Welsh; da Danish; de German; el Greek; en English; eo
-Esperanto; es Spanish; et Estonian; eu Basque; fa Persian; ff Fula; fi Finnish; fil Filipino; fr French; ga
-Irish; gl Galician; gn Guarani; gu Gujarati; ha Hausa; he Hebrew; hi Hindi; hr Croatian; ht Haitian Creole; hu
-Hungarian; hy Armenian; id Indonesian; ig Igbo; ilo Ilocano; is Icelandic; it Italian; ja Japanese; jv
-Javanese; ka Georgian; kk Kazakh; km Khmer; kn Kannada; ko Korean; ku Kurdish; ky Kyrgyz; lb Luxembourgish; lg
-Ganda; ln Lingala; lo Lao; lt Lithuanian; lv Latvian; mg Malagasy; mi Maori; mk Macedonian; ml Malayalam; mn
-Mongolian; mr Marathi; ms Malay; mt Maltese; my Burmese; nb Norwegian Bokmål; ne Nepali; nl Dutch; nn
-Norwegian Nynorsk; no Norwegian; ny Chichewa; om Oromo; or Odia; pa Punjabi; pl Polish; ps Pashto; pt
-Portuguese; qu Quechua; ro Romanian; ru Russian; rw Kinyarwanda; sd Sindhi; si Sinhala; sk Slovak; sl
-Slovenian; sn Shona; so Somali; sq Albanian; sr Serbian; st Southern Sotho; su Sundanese; sv Swedish; sw
-Swahili; ta Tamil; te Telugu; tg Tajik; th Thai; ti Tigrinya; tl Tagalog; tn Tswana; tr Turkish; ts Tsonga; uk
-Ukrainian; ur Urdu; uz Uzbek; vi Vietnamese; war Waray; wo Wolof; xh Xhosa; yo Yoruba; zh Chinese; zu Zulu
+acm Mesopotamian Arabic; aeb Tunisian Arabic; apc North Levantine Arabic; arb Modern Standard Arabic;
+ars Najdi Arabic; ary Moroccan Arabic; arz Egyptian Arabic; pcm Nigerian Pidgin; af Afrikaans; am Amharic;
+ar Arabic; as Assamese; az Azerbaijani; be Belarusian; bg Bulgarian; bm Bambara; bn Bengali; bo Tibetan;
+bs Bosnian; ca Catalan; ceb Cebuano; ckb Sorani Kurdish; cs Czech; cy Welsh; da Danish; de German; el Greek;
+en English; eo Esperanto; es Spanish; et Estonian; eu Basque; fa Persian; ff Fula; fi Finnish; fil Filipino;
+fr French; fuv Nigerian Fulfulde; ga Irish; gl Galician; gn Guarani; gu Gujarati; ha Hausa; he Hebrew;
+hi Hindi; hr Croatian; ht Haitian Creole; hu Hungarian; hy Armenian; id Indonesian; ig Igbo; ilo Ilocano;
+is Icelandic; it Italian; ja Japanese; jv Javanese; ka Georgian; kac Jingpho; kea Kabuverdianu; kk Kazakh;
+km Khmer; kn Kannada; ko Korean; ku Kurdish; ky Kyrgyz; lb Luxembourgish; lg Ganda; ln Lingala; lo Lao;
+lt Lithuanian; luo Luo; lv Latvian; mg Malagasy; mi Maori; mk Macedonian; ml Malayalam; mn Mongolian;
+mr Marathi; ms Malay; mt Maltese; my Burmese; nb Norwegian Bokmål; ne Nepali; nl Dutch; nn Norwegian
+Nynorsk; no Norwegian; nso Northern Sotho; ny Chichewa; om Oromo; or Odia; pa Punjabi; pbt Southern Pashto;
+pl Polish; ps Pashto; pt Portuguese; qu Quechua; ro Romanian; ru Russian; rw Kinyarwanda; sd Sindhi;
+shn Shan; si Sinhala; sk Slovak; sl Slovenian; sn Shona; so Somali; sq Albanian; sr Serbian; ss Swati; st
+Southern Sotho; su Sundanese; sv Swedish; sw Swahili; ta Tamil; te Telugu; tg Tajik; th Thai; ti Tigrinya;
+tl Tagalog; tn Tswana; tr Turkish; ts Tsonga; uk Ukrainian; ur Urdu; uz Uzbek; vi Vietnamese; war Waray;
+wo Wolof; xh Xhosa; yo Yoruba; zh Chinese; zu Zulu
 """
 
 LANGUAGES: dict[str, str] = {

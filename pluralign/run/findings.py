@@ -15,7 +15,7 @@ from pluralign.records.reading import Reading
 from pluralign.records.reply import Reply
 from pluralign.report import page, tables, verdicts
 from pluralign.report.headline import headline
-from pluralign.run import environment, plan
+from pluralign.run import environment, plan, text_choices
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.traces import traces
 from pluralign.stats.audit import compare, estimate
@@ -39,6 +39,13 @@ class _Reader:
 
     readings: TableBuilder = field(default_factory=TableBuilder)
     notices: list[str] = field(default_factory=list[str])
+    without: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+
+    def said(self) -> list[str]:
+        """The notices, with one for every measure that some stages do not give."""
+        absent = self.without.items()
+        said = [f'{audit}: no "{measure}" from {", ".join(stages)}.' for (audit, measure), stages in absent]
+        return [*self.notices, *said]
 
     def read(self, rung: Rung, exam: Exam, replies: Replies, before: Replies | None) -> None:
         """Read one stage's replies, and beside those of the stage `before` it what needs both.
@@ -52,13 +59,15 @@ class _Reader:
                 f"{exam.part.name}: {missing} of {len(ask.expected(exam.items, able))} replies of {rung.stage.name} "
                 "are missing; they are counted as missing."
             )
+        by_text = text_choices.notice(exam.part.name, rung.stage.name, exam.items, replies)
+        self.notices += [] if by_text is None else [by_text]
         per_measure: dict[str, list[tuple[int, Reading]]] = defaultdict(list)
         for index, item in enumerate(exam.items):
             for reading in _readings(exam, item, replies, before):
                 per_measure[reading.measure].append((index, reading))
         for measure, readings in per_measure.items():
             if all(math.isnan(reading.value) for _, reading in readings):
-                self.notices.append(f'{exam.part.name}: {rung.stage.name} gives no "{measure}".')
+                self.without.setdefault((exam.part.name, measure), []).append(rung.stage.name)
                 continue
             for index, reading in readings:
                 self.readings.add(exam.part.name, rung.stage, exam.items[index], reading)
@@ -75,10 +84,10 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
                 notice = plan.replies_path(rung, exam, prepared).with_name(plan.NOTICE)
                 if notice.exists():
                     reader.notices.append(f"{exam.part.name}: {notice.read_text(encoding='utf-8').strip()}.")
-            elif plan.takes(rung, exam):
-                reader.notices.append(f"{exam.part.name}: {rung.stage.name} has not been asked.")
             else:
-                reader.notices.append(f"{exam.part.name}: {rung.stage.name} cannot answer it; left out.")
+                why = plan.unable(rung, exam)
+                said = "has not been asked" if why is None else f"{why}; left out"
+                reader.notices.append(f"{exam.part.name}: {rung.stage.name} {said}.")
     table = reader.readings.build()
     audits = tuple(_audit(exam, table) for exam in prepared.exams)
     estimates = [row for audit in audits for row in estimate(table, audit)]
@@ -92,7 +101,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
         estimates=tuple(estimates),
         changes=tuple(changes),
         summaries=tuple(summaries),
-        notices=(*prepared.notices, *reader.notices),
+        notices=(*prepared.notices, *reader.said()),
         traces=traces(prepared),
         provenance=environment.describe(command)
         | {"run file": prepared.file.path.name, "results": str(prepared.folder)},

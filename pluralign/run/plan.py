@@ -34,9 +34,16 @@ def abilities(rung: Rung) -> frozenset[type]:
 
 def takes(rung: Rung, exam: Exam) -> bool:
     """Whether a stage can answer anything of an audit."""
+    return unable(rung, exam) is None
+
+
+def unable(rung: Rung, exam: Exam) -> str | None:
+    """Why a stage can answer nothing of an audit; None where it can."""
     if rung.recorded is not None:
-        return exam.part.header.uses in rung.recorded
-    return ask.can_answer(exam.items, abilities(rung))
+        return None if exam.part.header.uses in rung.recorded else "has no recorded replies"
+    if rung.stage.kind == "reward" and getattr(exam.part.module, "NEEDS_LOGPROBS", False):
+        return "gives rewards, where log-probabilities are asked"
+    return None if ask.can_answer(exam.items, abilities(rung)) else "cannot answer it"
 
 
 def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:

@@ -1,4 +1,4 @@
-"""The sandbox's data sets, as rows like the real ones': preferences, the dialect game, reading comprehension."""
+"""The sandbox's data sets, as rows like the real ones': preferences, the dialect game, reading, plain texts."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -18,7 +18,7 @@ DISTRACTORS = 5
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    """The rows of the data set `name`: "preferences", "dialects" or "reading".
+    """The rows of the data set `name`: "preferences", "dialects", "reading" or "texts".
 
     Raises: `InputError` for another name.
     """
@@ -26,6 +26,7 @@ def rows(name: str) -> list[dict[str, Any]]:
         "preferences": preferences,
         "dialects": _dialects,
         "reading": _reading,
+        "texts": _texts,
     }
     if name not in sets:
         raise InputError(f"sandbox: {unknown('data set', name, sets)}")
@@ -80,3 +81,14 @@ def _reading() -> Iterator[dict[str, Any]]:
                     "correct_answer_num": str(question.correct + 1),
                     "dialect": language.code,
                 }
+
+
+def _texts() -> Iterator[dict[str, Any]]:
+    """The passages of the reading audit alone, in every language."""
+    for language in languages().values():
+        for number, passage in enumerate(audit_passages()):
+            yield {
+                "language": language.code,
+                "document": f"sandbox://passages/{number:03d}",
+                "text": passage_text(passage, language),
+            }

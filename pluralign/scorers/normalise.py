@@ -10,6 +10,8 @@ _ENGLISH_ARTICLES = frozenset({"a", "an", "the"})
 _ARABIC_ARTICLE = "ال"
 _WORD_SEPARATORS = frozenset("\u1361\u0f0b")
 """Punctuation that stands where other scripts put a space: the Ethiopic word space and the Tibetan tsheg."""
+_OPTIONAL = frozenset("\u0640\u0670") | frozenset(map(chr, range(0x064B, 0x0653)))
+"""What Arabic may write or leave out: the stroke that draws a word out, and the signs of vowels and doubling."""
 
 _BY_CHARACTER = re.compile(
     "["
@@ -38,10 +40,14 @@ def squad(text: str) -> tuple[str, ...]:
 def script_aware(text: str, language: str) -> tuple[str, ...]:
     """Tokens by the rules of the text's own script and of `language` (BCP-47).
 
-    Compatibility forms and case are folded (NFKC, casefold), punctuation of every script and invisible formatting are
-    dropped, words are split on white space, and where words are written without spaces, or with particles attached
-    (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar, Tibetan), every character with its marks is a token. Articles are
-    dropped where the language writes them: English a/an/the, the Arabic prefix al-.
+    Compatibility forms and case are folded (NFKC, casefold), decimal digits of every script become 0 to 9. Punctuation
+    of every script and invisible formatting are dropped, and so are Arabic's vowel signs and its lengthening stroke.
+    Words are split on white space; where they are written without spaces, or with particles attached (Han, kana,
+    Hangul, Thai, Lao, Khmer, Myanmar, Tibetan), every character with its marks is a token, as MLQA does for Chinese and
+    KorQuAD for Korean. Articles are dropped in the languages of TyDi QA that write them: English a/an/the, and the
+    Arabic prefix al- unless another is attached before it. Endings stay on their words, as in Finnish: an answer in
+    another case is another word.
+    Source: Lewis et al. 2020 (MLQA), arXiv:1910.07475; Lim et al. 2019 (KorQuAD), arXiv:1909.07005.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = "".join(map(_kept, folded)).split()
@@ -51,11 +57,14 @@ def script_aware(text: str, language: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 14)
 def _kept(character: str) -> str:
-    """The character itself, a space where it separates words, nothing where it is punctuation or formatting."""
+    """The character itself, a digit's ASCII form, a space where it separates words, nothing where it does not count."""
     if character in _WORD_SEPARATORS:
         return " "
-    dropped = unicodedata.category(character)[0] == "P" or unicodedata.category(character) == "Cf"
-    return "" if dropped or character in string.punctuation else character
+    category = unicodedata.category(character)
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    dropped = category[0] == "P" or category == "Cf" or character in _OPTIONAL or character in string.punctuation
+    return "" if dropped else character
 
 
 def _without_article(word: str, primary: str) -> str:

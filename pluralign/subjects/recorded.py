@@ -1,6 +1,6 @@
 """A subject that answered elsewhere: its replies are read from files by an adapter."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pluralign.errors import InputError
@@ -30,7 +30,7 @@ class RecordedSubject:
         """The recorded replies to `items`, as the adapter gives them.
 
         Raises `InputError` where an ask is answered twice, an item has no ask of that number, or a reply does not hold
-        what was asked: text to `Write`, else one log-probability or reward for every option.
+        what was asked: text to `Write`, else one log-probability or reward for every option; `Choose` takes text too.
         """
         asks = {item.id: item.asks for item in items}
         seen: set[tuple[str, int]] = set()
@@ -69,7 +69,7 @@ def unfit(reply: Reply, ask: Ask) -> str:
             return "holds numbers, where text was asked"
         return "holds no text" if reply.text is None else ""
     if reply.text is not None:
-        return "holds text, where a value for every option was asked"
+        return _unfit_text(given, ask)
     if reply.logprobs is None and reply.rewards is None:
         return "holds neither log-probabilities nor rewards"
     wanted = len(options(ask))
@@ -79,3 +79,10 @@ def unfit(reply: Reply, ask: Ask) -> str:
     if reply.tokens is not None and any(count < 1 for count in reply.tokens):
         wrong.append("counts an option of no tokens")
     return "; ".join(wrong)
+
+
+def _unfit_text(given: Mapping[str, object], ask: Ask) -> str:
+    """What is wrong with a reply that holds text, where completions were to be compared."""
+    if isinstance(ask, Score):
+        return "is text, and log-probabilities were asked; leave this audit out for a stage that gives text only"
+    return "holds both text and numbers; a choice is made by one of the two" if given else ""

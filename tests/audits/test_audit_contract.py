@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langcodes import tag_is_valid
 
-from pluralign.audits import belebele, dialects, preferences, reward_bench_2, rm_bench, tydiqa
+from pluralign.audits import belebele, dialects, perplexity, preferences, reward_bench_2, rm_bench, tydiqa
 from pluralign.errors import InputError
 from pluralign.records.item import Item, Write
 from pluralign.records.reply import Reply
@@ -73,10 +73,14 @@ BENCH = [
     {"id": "1", "domain": domain, "prompt": "Hi?", "chosen": ["a", "aa", "*a*"], "rejected": ["b", "bb", "*b*"]}
     for domain in ("chat", "math")
 ]
+TEXTS = [
+    {"text": "The Nile flows north.", "language": language, "document": "nile"} for language in ("eng_Latn", "fin_Latn")
+]
 AUDITS = [
     (dialects, GAMES),
     (tydiqa, QUESTIONS),
     (belebele, READING),
+    (perplexity, TEXTS),
     (preferences, PAIRS),
     (reward_bench_2, BENCH_2),
     (rm_bench, BENCH),

@@ -1,11 +1,14 @@
+import math
 from typing import Any
 
 import pytest
 
-from pluralign.audits.belebele import Options, code, items, read
+from pluralign import plugins
+from pluralign.audits.belebele import NEEDED, Options, Words, code, items, known_words, read
 from pluralign.errors import InputError
 from pluralign.records.item import Choose
 from pluralign.records.reply import Reply
+from pluralign.sandbox.world import languages as sandbox_languages
 
 LANGUAGES = ("eng_Latn", "swh_Latn", "acm_Arab")
 
@@ -55,14 +58,92 @@ def test_answers_are_chosen_without_being_shown() -> None:
 def test_the_right_answer_wins_by_log_probability_per_token_or_by_reward() -> None:
     item = next(items(rows(), Options()))
 
-    def value(**answer: Any) -> float:
-        (reading,) = read(item, [Reply(item=item.id, ask=0, **answer)], Options())
-        return reading.value
+    def value(measure: str = "accuracy", **answer: Any) -> float:
+        readings = read(item, [Reply(item=item.id, ask=0, **answer)], Options())
+        return {reading.measure: reading.value for reading in readings}[measure]
 
     assert value(logprobs=(-3.0, -4.0, -9.0, -9.0), tokens=(1, 2, 1, 1)) == 1
     assert value(logprobs=(-3.0, -4.0, -9.0, -9.0)) == 0
     assert value(rewards=(0.0, 5.0, 5.0, 1.0)) == 0.5
     assert value(logprobs=(-1.0,) * 4, tokens=(1,) * 4) == 0.25
+    assert value("accuracy_sum", logprobs=(-3.0, -4.0, -9.0, -9.0), tokens=(1, 2, 1, 1)) == 0
+    assert value("accuracy_sum", logprobs=(-3.0, -2.0, -9.0, -9.0), tokens=(1, 2, 1, 1)) == 1
+    assert math.isnan(value("accuracy_sum", logprobs=(-3.0, -2.0, -9.0, -9.0)))
+    assert math.isnan(value("accuracy_sum", rewards=(0.0, 5.0, 5.0, 1.0)))
+
+
+def test_a_reply_in_text_names_a_letter_or_an_answer() -> None:
+    def value(text: str, options: Options) -> float:
+        item = next(items(rows(), options))
+        readings = read(item, [Reply(item=item.id, ask=0, text=text)], options)
+        return {reading.measure: reading.value for reading in readings}["accuracy"]
+
+    letters, answers = Options(), Options(formulation="answers")
+    assert value("(B)", letters) == value("b) two", letters) == value("It has two.", letters) == 1
+    assert value("C, because of the two", letters) == value("three", letters) == 0
+    assert value("Two wheels", answers) == 1
+    assert value("four, not two", answers) == 0
+    assert math.isnan(value("many", letters))
+    assert math.isnan(value("B", answers)), "no letters were shown"
+
+
+def test_prompts_in_the_passages_own_language() -> None:
+    native = Options(prompt_language="native", languages=("swh_Latn",))
+    (ask,) = next(items(rows(), native)).asks
+    assert isinstance(ask.prompt, str)
+    assert ask.prompt.startswith("Muktadha: passage in swh_Latn\n\nSwali: How many wheels?\n\nMachaguo:\n(A) one\n")
+    assert ask.prompt.endswith("(D) four\n\nKulingana na machaguo hayo, jibu sahihi ni:")
+    (ask,) = next(items(rows(), Options(prompt_language="native", languages=("swh_Latn",), formulation="answers"))).asks
+    assert ask.prompt == "passage in swh_Latn\n\nSwali: How many wheels?\nJibu:"
+    english = [item for item in items(rows(), Options()) if item.slices["language"] == "eng_Latn"]
+    assert english == list(items(rows(), Options(prompt_language="native", languages=("eng_Latn",))))
+
+
+def test_a_wide_colon_brings_its_space() -> None:
+    (ask,) = next(items(rows(dialect="jpn_Jpan"), Options(prompt_language="native"))).asks
+    assert isinstance(ask.prompt, str)
+    assert ask.prompt.startswith("文脈：passage in")
+
+
+def test_a_language_without_words_is_refused_with_all_such() -> None:
+    with pytest.raises(
+        InputError, match=r"no words for acm_Arab; give them as \[audit\.words\.acm_Arab\], or ask only"
+    ):
+        list(items(rows(), Options(prompt_language="native")))
+
+
+def test_a_run_file_gives_words_and_replaces_them() -> None:
+    table = {
+        "prompt_language": "native",
+        "formulation": "answers",
+        "words": {"acm_Arab": {"question": "سؤال:", "answer": "جواب:"}, "eng_Latn": {"question": "Q:", "answer": "A:"}},
+    }
+    options = plugins.build(Options, table, "audit")
+    prompts = {item.slices["language"]: item.asks[0].prompt for item in items(rows(), options)}
+    assert prompts["acm_Arab"] == "passage in acm_Arab\n\nسؤال: How many wheels?\nجواب:"
+    assert prompts["eng_Latn"] == "passage in eng_Latn\n\nQ: How many wheels?\nA:"
+    assert plugins.plain(options)["words"]["eng_Latn"]["question"] == "Q:", "they are part of what a run is known by"
+    with pytest.raises(InputError, match=r'words\.acm_Arab: "context" is missing; the letters need it'):
+        list(items(rows(), plugins.build(Options, table | {"formulation": "letters"}, "audit")))
+    with pytest.raises(InputError, match='unknown language "acm_Arap"; did you mean "acm_Arab"'):
+        list(items(rows(), Options(prompt_language="native", words={"acm_Arap": Words()})))
+    with pytest.raises(InputError, match='words are of use only with prompt_language = "native"'):
+        plugins.build(Options, table | {"prompt_language": "english"}, "audit")
+
+
+def test_the_words_that_are_known_are_whole_and_labels_end_in_a_colon() -> None:
+    languages = known_words()
+    assert len(languages) >= 20
+    for words in languages.values():
+        for name in {name for names in NEEDED.values() for name in names}:
+            assert getattr(words, name).endswith((":", "："))
+    assert len({words.right for words in languages.values()}) == len(languages)
+
+
+def test_the_sandbox_knows_the_same_words() -> None:
+    for flores, language in sandbox_languages().items():
+        words = known_words()[flores]
+        assert (words.question, words.answer) == (language.question, language.answer)
 
 
 def test_only_the_languages_that_are_wanted_are_asked() -> None:

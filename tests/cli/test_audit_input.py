@@ -33,7 +33,7 @@ REFUSED = {
     ),
     "no audit": (
         (GOOD[0], "--audits", " ,"),
-        "--audits: name at least one; known: belebele, dialects, preferences, ",
+        "--audits: name at least one; known: belebele, ",
     ),
     "an audit twice": ((GOOD[0], "--audits", "dialects,dialects"), 'the name "dialects" is given twice'),
     "no data in the sandbox": (

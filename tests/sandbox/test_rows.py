@@ -27,6 +27,7 @@ from pluralign.sandbox.world import dialects, languages, things
 COLUMNS = {
     "preferences": {"prompt", "chosen", "rejected", "group", "language", "prompt_id"},
     "dialects": {"dialect", "transcript", "answer", "distractors", "clip_id"},
+    "texts": {"language", "document", "text"},
     "reading": {
         "link",
         "question_number",

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluralign.records.reply import Reply
-from pluralign.scorers.choice import credit, preferences
+from pluralign.scorers.choice import credit, preferences, stated_preferences, summed_preferences
 
 values = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=6)
 
@@ -51,3 +51,32 @@ def test_preferences_are_rewards_or_log_probabilities_per_token() -> None:
 
 def test_two_winners_share_and_losers_get_nothing() -> None:
     assert [credit((1.0, 2.0, 2.0, -math.inf), right) for right in range(4)] == pytest.approx([0, 0.5, 0.5, 0])
+
+
+def test_sums_are_known_only_with_the_counts_of_tokens() -> None:
+    logprobs = (-4.0, -3.0)
+    assert summed_preferences(Reply(item="x", ask=0, logprobs=logprobs, tokens=(4, 1)), 2) == logprobs
+    for unknown in (
+        None,
+        Reply(item="x", ask=0, logprobs=logprobs),
+        Reply(item="x", ask=0, rewards=logprobs, tokens=(4, 1)),
+        Reply(item="x", ask=0, logprobs=logprobs, tokens=(4,)),
+        Reply(item="x", ask=0, text="one"),
+    ):
+        assert all(map(math.isnan, summed_preferences(unknown, 2)))
+
+
+def test_a_text_prefers_the_option_that_it_names_and_numbers_come_first() -> None:
+    options, answers = ("(A)", "(B)"), ("one", "two")
+
+    def credits(text: str | None, **numbers: tuple[float, ...]) -> list[float]:
+        found = stated_preferences(Reply(item="x", ask=0, text=text, **numbers), options, answers)
+        return [credit(found, right) for right in range(2)]
+
+    assert credits("B") == credits("it is two") == [0, 1]
+    assert credits("B, not one") == [0, 1]
+    assert all(map(math.isnan, credits("three")))
+    assert all(map(math.isnan, credits(None)))
+    assert credits("B", rewards=(1.0, 0.0)) == [1, 0]
+    assert credits(None, logprobs=(-1.0, -2.0)) == [1, 0]
+    assert all(map(math.isnan, stated_preferences(None, options)))

@@ -9,6 +9,8 @@ from pluralign.scorers.normalise import script_aware, squad
 from pluralign.scorers.overlap import f1
 
 LANGUAGES = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te", "th", "zh", "ja", "und")
+DIGITS = "٠۰०০੦૦୦௦౦೦൦๐໐༠၀០０"
+"""The digit zero in seventeen scripts, each followed by its own 1 to 9."""
 words = st.text(st.characters(categories=["Ll", "Lo", "Nd", "Mn"]), min_size=1, max_size=8)
 sentences = st.lists(words, max_size=6).map(" ".join)
 
@@ -63,6 +65,14 @@ def test_white_space_between_words_does_not_count(text: str, language: str) -> N
         ("서울 시", "서울시", "ko"),
         ("ሰላም፡ልጅ", "ሰላም ልጅ", "am"),
         ("\u200fالنيل\u200f", "النيل", "ar"),
+        ("كِتَابٌ", "كتاب", "ar"),
+        ("كتـــاب", "كتاب", "ar"),
+        ("رحمٰن", "رحمن", "ar"),
+        ("১৯৭১", "1971", "bn"),
+        ("౧౯౪౭ సంవత్సరం", "1947 సంవత్సరం", "te"),
+        ("٢٠٬٠٠٠", "20000", "ar"),
+        ("๒๕๖๗", "2567", "th"),
+        ("राम॥", "राम", "hi"),
     ],
 )
 def test_what_a_script_takes_for_the_same(left: str, right: str, language: str) -> None:
@@ -99,3 +109,25 @@ def test_cutting_by_character_loses_nothing(text: str) -> None:
 def test_a_korean_particle_costs_a_word_by_squad_and_a_syllable_by_script() -> None:
     assert f1(squad("서울에서"), squad("서울")) == 0
     assert f1(script_aware("서울에서", "ko"), script_aware("서울", "ko")) == pytest.approx(2 / 3)
+
+
+@settings(deadline=None)
+@given(sentences, st.sampled_from(DIGITS), st.sampled_from(LANGUAGES))
+def test_digits_of_every_script_are_the_same(text: str, zero: str, language: str) -> None:
+    other = "".join(chr(ord(zero) + int(digit)) if digit in "0123456789" else digit for digit in f"{text} 1907")
+    assert script_aware(other, language) == script_aware(f"{text} 1907", language)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("ابتثجحدرسكلمن", min_size=1, max_size=6), max_size=5), st.text("ـًٌٍَُِّْ", max_size=3))
+def test_vowel_signs_and_the_lengthening_stroke_never_count(words: list[str], signs: str) -> None:
+    plain = " ".join(words)
+    written = "".join(letter + (signs if letter != " " else "") for letter in plain)
+    assert script_aware(written, "ar") == script_aware(plain, "ar")
+
+
+def test_what_changes_a_word_counts() -> None:
+    assert script_aware("أب", "ar") != script_aware("اب", "ar"), "the hamza is a letter's own"
+    assert script_aware("والكتاب", "ar") != script_aware("كتاب", "ar"), "an article behind an attached word stays"
+    assert f1(script_aware("Helsingissä", "fi"), script_aware("Helsinki", "fi")) == 0, "a case is another word"
+    assert script_aware("हिंदी", "hi") != script_aware("हद", "hi"), "Indic vowel signs are not optional"
