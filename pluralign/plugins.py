@@ -12,7 +12,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -46,6 +46,13 @@ def find(source: str, beside: Path) -> Path:
     if path.is_absolute() or path.exists() or not (beside / path).exists():
         return path
     return beside / path
+
+
+def anchored(options: T, beside: Path) -> T:
+    """The options of a plug-in, every path among them as `find` leads to it."""
+    given = {each.name: getattr(options, each.name) for each in fields(options)}  # type: ignore[arg-type]
+    paths = {name: find(str(value), beside) for name, value in given.items() if isinstance(value, Path)}
+    return replace(options, **paths)  # type: ignore[type-var]
 
 
 def load(folder: Folder, name: str, *, beside: Path, place: str) -> ModuleType:

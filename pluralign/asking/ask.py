@@ -94,6 +94,8 @@ def encode(reply: Reply) -> str:
             fields[name] = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     if reply.text is not None:
         fields["text"] = reply.text
+    if reply.values is not None:
+        fields["values"] = {name: None if math.isnan(value) else value for name, value in reply.values.items()}
     return json.dumps(fields, ensure_ascii=False)
 
 
@@ -103,9 +105,9 @@ def decode(line: str) -> Reply:
 
     def floats(name: str) -> tuple[float, ...] | None:
         values = fields.get(name)
-        return None if values is None else tuple(math.nan if value is None else float(value) for value in values)
+        return None if values is None else tuple(map(_float, values))
 
-    tokens = fields.get("tokens")
+    tokens, values = fields.get("tokens"), fields.get("values")
     return Reply(
         item=fields["item"],
         ask=fields["ask"],
@@ -113,7 +115,12 @@ def decode(line: str) -> Reply:
         tokens=None if tokens is None else tuple(tokens),
         rewards=floats("rewards"),
         text=fields.get("text"),
+        values=None if values is None else {name: _float(value) for name, value in values.items()},
     )
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def read_replies(path: Path) -> Replies:

@@ -30,13 +30,15 @@ def render(
     template: Template = PLAIN,
     end: bool,
     max_tokens: int | None = None,
+    opening: str | None = None,
 ) -> Fork:
     """The fork of `prompt` and its completions, cut on token ids.
 
     Prompt and completion are encoded together. The fork's prompt is the longest common prefix of all these encodings
     and of the prompt's own, so a token that spans the boundary belongs to the completion. Where nothing is left in
     front of the completions, the tokenizer's beginning-of-sequence token, or else its end token, stands there.
-    `end` appends the end token, as in training; `max_tokens` is the most that the model can take.
+    `end` appends the end token, as in training; `max_tokens` is the most that the model can take; `opening` is how the
+    answer begins that the completions go on with (`records.item.Score`).
 
     Raises: TooLongError for a prompt and completion of more than `max_tokens` tokens; InputError for an empty
     completion, for a conversation where there is no chat template or that it refuses, and where a token that is needed
@@ -45,7 +47,7 @@ def render(
     for index, completion in enumerate(completions):
         if not completion:
             raise InputError(f"completion {index} is empty: it has no probability ({_quote(prompt)})")
-    text = as_text(prompt, tokenizer, template)
+    text = as_text(prompt, tokenizer, template, opening)
     shared, rests = _split(text, completions, tokenizer)
     for index, rest in enumerate(rests):
         if not rest:
@@ -88,16 +90,17 @@ def render_prompt(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: 
     return _encode([as_text(prompt, tokenizer, template)], tokenizer)[0] or (_first_token(tokenizer),)
 
 
-def as_text(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Template) -> str:
+def as_text(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Template, opening: str | None = None) -> str:
     """The text that completions follow: of a conversation, up to where the assistant's next words stand.
 
-    Where the assistant spoke last, its turn is left open, to be gone on with.
+    Where the assistant spoke last, or its answer has an `opening`, its turn is left open, to be gone on with. In plain
+    text an opening stands after the prompt and a space.
 
     Raises: InputError for a conversation where there is no chat template, or that it refuses.
     """
     jinja = chat_template(tokenizer, template)
     if isinstance(prompt, str) and (template.policy == "plain" or (template.policy == "auto" and jinja is None)):
-        return prompt
+        return prompt if opening is None else f"{prompt} {opening}"
     if jinja is None:
         what = 'template = "chat"' if isinstance(prompt, str) else "a conversation"
         raise InputError(
@@ -107,6 +110,8 @@ def as_text(prompt: Prompt, tokenizer: PreTrainedTokenizerBase, template: Templa
     turns = (Message(role="user", content=prompt),) if isinstance(prompt, str) else prompt
     if template.system is not None and (not turns or turns[0].role != "system"):
         turns = (Message(role="system", content=template.system), *turns)
+    if opening:
+        turns = (*turns, Message(role="assistant", content=opening))
     return _converse(turns, tokenizer, jinja)
 
 

@@ -20,10 +20,18 @@ class Choose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How probable (or how rewarded) is each of `completions` after `prompt`?"""
+    """How probable (or how rewarded) is each of `completions` after `prompt`?
+
+    `opening`: how the answer begins that the completions go on with, given to the model and not scored: in a chat
+    template the start of the assistant's turn, in plain text what follows the prompt and a space; None where the
+    completions follow the prompt itself. `closing`: how every answer ends, read by reward models alone, which judge it
+    whole.
+    """
 
     prompt: Prompt
     completions: tuple[str, ...]
+    opening: str | None = None
+    closing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

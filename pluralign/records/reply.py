@@ -1,6 +1,6 @@
 """A reply: what a subject answered to one ask of an item."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -11,7 +11,8 @@ class Reply:
     For `Choose` and `Score`, `logprobs` (nats, summed over each completion's tokens; `tokens` gives their counts, None
     where a recorded reply does not tell) or `rewards`, one value per completion in the order asked. For `Write`,
     `text`. NaN says "missing": it is counted by the audit, never dropped in silence. A subject that gives text alone
-    answers `Choose` by `text` too.
+    answers `Choose` by `text` too. `values`, of recorded replies alone: what others computed for each group from
+    answers that are not at hand.
     """
 
     item: str
@@ -20,6 +21,7 @@ class Reply:
     tokens: tuple[int, ...] | None = None
     rewards: tuple[float, ...] | None = None
     text: str | None = None
+    values: Mapping[str, float] | None = None
 
     def mean_logprobs(self) -> tuple[float, ...]:
         """Log-probability per token (nats) of every completion; as recorded where the token counts are unknown."""

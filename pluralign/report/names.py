@@ -1,7 +1,8 @@
-"""Groups by the names that a reader knows: `de` is German, `en-IN` Indian English."""
+"""Groups by the names that a reader knows: `de` is German, `en-IN` Indian English, `KOR` South Korea."""
 
 from langcodes import Language, tag_is_valid
 
+from pluralign.data.countries import called
 from pluralign.records.estimate import ALL
 
 _SPELT = """
@@ -66,11 +67,13 @@ SCRIPTS = {
 def display(slice: str, group: str, code: str) -> str:
     """A group's name for readers; its own id where no better one is known.
 
-    `code` is a BCP-47 tag where `slice` is `language` or `dialect`; other slices keep their ids, with spaces for
-    underscores.
+    `code` is a BCP-47 tag where `slice` is `language` or `dialect`, ISO 3166 alpha-3 where it is `country`; other
+    slices keep their ids, with spaces for underscores.
     """
     if group == ALL:
         return "everyone"
+    if slice == "country":
+        return called(code) if called(code) != code else group.replace("_", " ")
     if slice not in ("language", "dialect"):
         return group.replace("_", " ")
     if not tag_is_valid(code):

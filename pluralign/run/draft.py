@@ -21,7 +21,7 @@ from pluralign.runfile.settings import fill, override
 
 PLACE = "audit"
 """What stands before a complaint about the command line."""
-PATHS = {"base", "model", "adapter", "rows", "template"}
+PATHS = {"base", "model", "adapter", "rows", "template", "countries", "survey"}
 """Options that may be a path."""
 
 

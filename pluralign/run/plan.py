@@ -53,7 +53,7 @@ def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
         "engine": engine.VERSION if rung.recorded is None else None,
         "adapter": _adapter_options(prepared) if rung.recorded is not None else None,
         "items": exam.fingerprint,
-        "options": plugins.plain(exam.part.options),
+        "options": _options(exam),
         "template": prepared.template.made_of(),
         "dtype": rung.dtype,
         "quantization": None if rung.header is None else rung.header.quantization,
@@ -67,6 +67,16 @@ def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
 def replies_path(rung: Rung, exam: Exam, prepared: Prepared) -> Path:
     """Where one stage's replies to one audit stand."""
     return audit_entry(rung, exam, prepared).folder(prepared.folder) / f"{rung.stage.name}.jsonl"
+
+
+def _options(exam: Exam) -> dict[str, Any]:
+    """The options that questions depend on; of a file it is what it holds that matters, not where it lies."""
+    options, apart = exam.part.options, getattr(exam.part.module, "NOT_ASKED", ())
+    given = {each.name: getattr(options, each.name) for each in fields(options) if each.name not in apart}
+    return {
+        name: store.file_key(value) if isinstance(value, Path) else plugins.as_json(value)
+        for name, value in given.items()
+    }
 
 
 def _adapter_options(prepared: Prepared) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Whatever is wrong with the input is found here, and nothing has been written yet
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -51,7 +51,7 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
         rungs=tuple(rungs),
         exams=tuple(exams),
         transitions=ladder.climbs(ladders),
-        notices=(*notices, *notices_of(file.data, voices)),
+        notices=(*notices, *notices_of(file.data, voices), *_notices(exams)),
         template=template,
     )
 
@@ -100,13 +100,15 @@ def _questions(part: AuditPart, file: RunFile, voices: dict[str, Voices]) -> tup
     return read.source, read.fingerprint, read.rows
 
 
-def _reference(part: AuditPart, items: Iterable[Item]) -> dict[str, str]:
+def _reference(part: AuditPart, items: Sequence[Item]) -> dict[str, str]:
     """The reference group of each slice: the audit's own, with the first replaced by the run file's."""
     reference = dict(getattr(part.module, "REFERENCE", {}))
     groups: dict[str, set[str]] = {}
     for item in items:
         for slice_, group in item.slices.items():
             groups.setdefault(slice_, set()).add(group)
+    if hasattr(part.module, "groups"):
+        groups |= part.module.groups(items, part.options)
     wanted = part.header.reference_group
     if wanted is not None:
         homes = [slice_ for slice_, members in groups.items() if wanted in members]
@@ -115,6 +117,14 @@ def _reference(part: AuditPart, items: Iterable[Item]) -> dict[str, str]:
             raise InputError(f"{part.place}: reference_group: {unknown('group', wanted, known)}")
         reference |= dict.fromkeys(homes, wanted)
     return {slice_: group for slice_, group in reference.items() if group in groups.get(slice_, {group})}
+
+
+def _notices(exams: Iterable[Exam]) -> Iterator[str]:
+    """What audits have to say of their items."""
+    for exam in exams:
+        if hasattr(exam.part.module, "notices"):
+            for notice in exam.part.module.notices(exam.items, exam.part.options):
+                yield f"{exam.part.name}: {notice}."
 
 
 def _shorten(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:

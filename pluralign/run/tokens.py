@@ -5,15 +5,15 @@ from contextlib import suppress
 from typing import TypeVar
 
 from pluralign.asking.ask import Subject
-from pluralign.data.render import TooLongError, render, render_prompt
+from pluralign.data.render import TooLongError, render_prompt
 from pluralign.engine.budget import encoded_tokens
 from pluralign.engine.loading.load import max_tokens
-from pluralign.records.fork import Fork
 from pluralign.records.item import Item, Write
 from pluralign.run.forecast import Kind, Tokens
+from pluralign.subjects.comparing import fork
 from pluralign.subjects.ensemble import EnsembleSubject
 from pluralign.subjects.local import LocalSubject
-from pluralign.subjects.questions import Question, options, questions
+from pluralign.subjects.questions import Question, questions
 from pluralign.subjects.reward import RewardSubject
 
 Local = LocalSubject | RewardSubject
@@ -37,14 +37,12 @@ def count_tokens(subject: Subject, items: Sequence[Item]) -> dict[Kind, Tokens]:
 
 
 def _compared(subject: Local, asked: Sequence[Question]) -> Tokens:
+    whole = isinstance(subject, RewardSubject)
     end = isinstance(subject, RewardSubject) and subject.end
-    limit = max_tokens(subject.model)
-
-    def fork(question: Question) -> Fork:
-        texts, template = options(question.ask), subject.template
-        return render(question.ask.prompt, texts, subject.tokenizer, template=template, end=end, max_tokens=limit)
-
-    forks = _fitting(asked, fork)
+    limit, tokenizer, template = max_tokens(subject.model), subject.tokenizer, subject.template
+    forks = _fitting(
+        asked, lambda question: fork(question, tokenizer, template, end=end, max_tokens=limit, whole=whole)
+    )
     return Tokens(read=sum(encoded_tokens(subject.model, forks)) if forks else 0)
 
 

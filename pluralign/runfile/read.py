@@ -224,6 +224,7 @@ def _audit(part: Table, path: Path) -> AuditPart:
     header, options = _headed(AuditHeader, part, module, place)
     if header.limit is not None and header.limit < 1:
         raise InputError(f"{place}: limit = {header.limit}: must be at least 1")
+    options = plugins.anchored(options, path.parent)
     return AuditPart(name=name, place=place, header=header, module=module, options=options)
 
 

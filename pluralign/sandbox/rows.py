@@ -1,4 +1,4 @@
-"""The sandbox's data sets, as rows like the real ones': preferences, the dialect game, reading, plain texts."""
+"""The sandbox's data sets, as rows like the real ones': preferences, games in dialects, reading, texts, countries."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -9,7 +9,7 @@ from pluralign.sandbox import SEED
 from pluralign.sandbox.game import Dialogue, audit_facts, neighbours, play
 from pluralign.sandbox.passages import answer_texts, ask_all, audit_passages, passage_text, question_text
 from pluralign.sandbox.preferences import preferences
-from pluralign.sandbox.world import dialects, languages, things
+from pluralign.sandbox.world import dialects, languages, read_table, things
 
 AUDIT_DIALOGUES = 150
 """Dialogues of the dialect game in each dialect, each about another thing, the same things in all."""
@@ -18,7 +18,7 @@ DISTRACTORS = 5
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    """The rows of the data set `name`: "preferences", "dialects", "reading" or "texts".
+    """The rows of the data set `name`: "preferences", "dialects", "reading", "texts", "countries" or "where_from".
 
     Raises: `InputError` for another name.
     """
@@ -27,6 +27,8 @@ def rows(name: str) -> list[dict[str, Any]]:
         "dialects": _dialects,
         "reading": _reading,
         "texts": _texts,
+        "countries": _countries,
+        "where_from": _where_from,
     }
     if name not in sets:
         raise InputError(f"sandbox: {unknown('data set', name, sets)}")
@@ -92,3 +94,14 @@ def _texts() -> Iterator[dict[str, Any]]:
                 "document": f"sandbox://passages/{number:03d}",
                 "text": passage_text(passage, language),
             }
+
+
+def _countries() -> Iterator[dict[str, Any]]:
+    for sentiment in ("positive", "negative"):
+        for question, response in read_table("countries.toml")[sentiment]:
+            yield {"Sentiment": sentiment, "Questions": question, "Response Format": response}
+
+
+def _where_from() -> Iterator[dict[str, Any]]:
+    for question, response in read_table("countries.toml")["where_from"]:
+        yield {"Questions": question, "Response Format": response}

@@ -44,15 +44,17 @@ def code_of(audit: Audit, slice: str, group: str) -> str:
 
 
 def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: int) -> Iterator[Estimate]:
-    taken = sample(measure, panel.values[rung], panel)
+    reference = reference_of(audit, panel)
+    taken = sample(measure, panel.values[rung], panel, reference)
     spread = take_spread(taken.values, panel, measure.bounds, taken.everyone)
     means = spread.means
     low, high = level_interval(spread, taken.values, panel) if taken.bounds is None else taken.bounds
     low, high = np.where(means.speaks, low, np.nan), np.where(means.speaks, high, np.nan)
-    reference = reference_of(audit, panel)
     gap = None if reference is None else against(spread, reference)
     at = panel.rungs[rung]
     for column, group in enumerate((*panel.groups, ALL)):
+        if taken.only not in (None, column):
+            continue
         gap_value, gap_low, gap_high, gap_p = contrast_at(gap, column)
         yield Estimate(
             audit=audit.name,

@@ -18,6 +18,7 @@ from pluralign.records.measure import Measure, Statistic
 from pluralign.stats.calibration import bootstrap, noise_floor, scaled_by_other_half, signed_gaps
 from pluralign.stats.distance import drift
 from pluralign.stats.panel import Panel, panels
+from pluralign.stats.standing import share_above
 from pluralign.stats.table import Table
 
 Values = Float64[np.ndarray, " unit"]
@@ -28,23 +29,31 @@ class Sample:
     """Values of a rung's units whose means by group are what the measure says.
 
     `everyone`: the values whose mean it is for all groups together, None where they are the same. `bounds`: lower and
-    upper 95% bounds by group, `all` last, where they do not follow from the values.
+    upper 95% bounds by group, `all` last, where they do not follow from the values. `only`: the one group that it is
+    said of, None for all and everyone.
     """
 
     values: Values
     everyone: Values | None = None
     bounds: tuple[Float64[np.ndarray, " group"], Float64[np.ndarray, " group"]] | None = None
+    only: int | None = None
 
 
 def panels_of(table: Table, audit: Audit, name: str) -> Iterator[Panel]:
     """The panels of a measure: of its own readings, or of those that its statistic is made of."""
     statistic = audit.measures[name].statistic
-    source = name if statistic is None else statistic.of
-    return panels(table, audit.name, source, audit.measures[source])
+    of = name if statistic is None else statistic.of
+    for source in (of,) if isinstance(of, str) else of:
+        yield from panels(table, audit.name, source, audit.measures[source])
 
 
-def sample(measure: Measure, values: Values, panel: Panel) -> Sample:  # noqa: PLR0911 one return a kind
-    """What the means of a measure are taken of, from the readings of one rung, `values`, one per unit of `panel`."""
+def sample(  # noqa: PLR0911 one return a kind
+    measure: Measure, values: Values, panel: Panel, reference: int | None = None
+) -> Sample:
+    """What the means of a measure are taken of, from the readings of one rung, `values`, one per unit of `panel`.
+
+    `reference`: the index of the reference group, None where there is none.
+    """
     statistic = measure.statistic
     if statistic is None:
         return Sample(values)
@@ -63,6 +72,8 @@ def sample(measure: Measure, values: Values, panel: Panel) -> Sample:  # noqa: P
             return _drift(given, panel)
         case "outlying":
             return _each(_outlying, given, panel)
+        case "ranked_worse":
+            return _standing(given, panel, reference)
 
 
 def _ece(statistic: Statistic, margins: Values, panel: Panel) -> Sample:
@@ -85,6 +96,17 @@ def _floor(statistic: Statistic, margins: Values, panel: Panel) -> Sample:
 def _drift(values: Values, panel: Panel) -> Sample:
     found, low, high = drift(values, panel)
     return Sample(np.where(np.isnan(values), np.nan, found[panel.group]), bounds=(low, high))
+
+
+def _standing(values: Values, panel: Panel, reference: int | None) -> Sample:
+    """The share of the other groups above the reference group, for that group alone."""
+    if reference is None:
+        return Sample(np.full_like(values, np.nan), only=-1)
+    share, low, high = share_above(values, panel, reference)
+    own = (panel.group == reference) & ~np.isnan(values)
+    bounds = np.full((2, len(panel.groups) + 1), np.nan)
+    bounds[:, reference] = low, high
+    return Sample(np.where(own, share, np.nan), bounds=(bounds[0], bounds[1]), only=reference)
 
 
 def _each(transform: Callable[[Values], Values], values: Values, panel: Panel) -> Sample:

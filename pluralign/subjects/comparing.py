@@ -14,6 +14,7 @@ from pluralign.engine.loading.load import max_tokens
 from pluralign.engine.packing.pack import SHARED, common
 from pluralign.engine.scores import Scores
 from pluralign.records.fork import Fork
+from pluralign.records.item import Score
 from pluralign.subjects.questions import Question, options
 from pluralign.subjects.too_long import TooLongQuestions
 
@@ -26,7 +27,8 @@ class Comparison:
     """How a subject compares completions.
 
     `score`: `engine.logprobs.logprobs` or `engine.reward_head.rewards`; `end`: whether the end token is scored with
-    each completion; `token_budget`: encoded tokens of one forward pass.
+    each completion; `token_budget`: encoded tokens of one forward pass; `whole`: whether answers are read with their
+    closing.
     """
 
     score: Callable[..., Scores]
@@ -36,6 +38,7 @@ class Comparison:
     token_budget: int
     end: bool
     too_long: TooLongQuestions = field(repr=False)
+    whole: bool = False
 
     def values(self, asked: Sequence[Question]) -> Iterator[tuple[Question, Values | None]]:
         """The questions with their values, pass by pass as they come; None for those that are too long.
@@ -52,14 +55,28 @@ class Comparison:
                 yield rendered[index][0], (tuple(values.tolist()), tuple(tokens.tolist()))
 
     def _fork(self, question: Question) -> Fork:
-        return render(
-            question.ask.prompt,
-            options(question.ask),
-            self.tokenizer,
-            template=self.template,
-            end=self.end,
-            max_tokens=max_tokens(self.model),
-        )
+        limit = max_tokens(self.model)
+        return fork(question, self.tokenizer, self.template, end=self.end, max_tokens=limit, whole=self.whole)
+
+
+def fork(
+    question: Question,
+    tokenizer: PreTrainedTokenizerBase,
+    template: Template,
+    *,
+    end: bool,
+    max_tokens: int | None,
+    whole: bool = False,
+) -> Fork:
+    """A question that compares completions as a model is given it; `end`, `max_tokens` as for `data.render.render`.
+
+    With `whole` every answer has its closing, as reward models read it. Raises: InputError as `render` does.
+    """
+    ask, texts, opening = question.ask, options(question.ask), None
+    if isinstance(ask, Score):
+        opening = ask.opening
+        texts = tuple(text + ask.closing for text in texts) if whole else texts
+    return render(ask.prompt, texts, tokenizer, template=template, end=end, max_tokens=max_tokens, opening=opening)
 
 
 def calls(model: PreTrainedModel, forks: Sequence[Fork], token_budget: int) -> list[list[int]]:

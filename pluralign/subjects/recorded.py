@@ -65,12 +65,12 @@ def unfit(reply: Reply, ask: Ask) -> str:
     kinds = {"log-probabilities": reply.logprobs, "rewards": reply.rewards, "token counts": reply.tokens}
     given = {kind: values for kind, values in kinds.items() if values is not None}
     if isinstance(ask, Write):
-        if given:
+        if given or reply.values is not None:
             return "holds numbers, where text was asked"
         return "holds no text" if reply.text is None else ""
     if reply.text is not None:
         return _unfit_text(given, ask)
-    if reply.logprobs is None and reply.rewards is None:
+    if reply.logprobs is None and reply.rewards is None and reply.values is None:
         return "holds neither log-probabilities nor rewards"
     wanted = len(options(ask))
     wrong = [

@@ -74,6 +74,7 @@ class RewardSubject:
             token_budget=self.token_budget,
             end=self.end,
             too_long=too_long,
+            whole=True,
         )
         for window in windows([asked for asked in questions(items) if not isinstance(asked.ask, Write)]):
             for question, found in comparison.values(window):

@@ -83,10 +83,15 @@ def test_replies_to_other_items_are_kept_on_disk_but_not_given(tmp_path: Path) -
 VALUES = st.lists(st.floats(), min_size=1, max_size=4).map(tuple)
 
 
-@given(st.text(), VALUES, st.none() | VALUES, st.none() | st.text())
-def test_a_reply_reads_back_equal(item: str, logprobs: tuple[float, ...], rewards: object, text: str | None) -> None:
+NAMED = st.dictionaries(st.text(), st.floats(allow_infinity=False), max_size=3)
+
+
+@given(st.text(), VALUES, st.none() | NAMED, st.none() | st.text())
+def test_a_reply_reads_back_equal(
+    item: str, logprobs: tuple[float, ...], values: dict[str, float] | None, text: str | None
+) -> None:
     finite = tuple(value if math.isfinite(value) else math.nan for value in logprobs)
-    reply = Reply(item=item, ask=1, logprobs=finite, tokens=(1,) * len(finite), text=text)
+    reply = Reply(item=item, ask=1, logprobs=finite, tokens=(1,) * len(finite), text=text, values=values)
     line = ask.encode(reply)
     assert "\n" not in line
     assert repr(ask.decode(line)) == repr(reply)

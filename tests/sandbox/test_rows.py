@@ -40,6 +40,8 @@ COLUMNS = {
         "correct_answer_num",
         "dialect",
     },
+    "countries": {"Sentiment", "Questions", "Response Format"},
+    "where_from": {"Questions", "Response Format"},
 }
 
 

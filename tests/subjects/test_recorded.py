@@ -80,6 +80,7 @@ def test_a_reply_to_an_ask_that_is_not_there_is_refused(ask: int) -> None:
         (Reply(item="x", ask=1), "holds neither log-probabilities nor rewards"),
         (Reply(item="x", ask=0), "holds no text"),
         (Reply(item="x", ask=0, logprobs=(0.0,)), "holds numbers, where text was asked"),
+        (Reply(item="x", ask=0, values={"MLI": 0.5}), "holds numbers, where text was asked"),
     ],
 )
 def test_a_reply_that_does_not_hold_what_was_asked_is_refused(reply: Reply, problem: str) -> None:
