@@ -76,10 +76,9 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """
     table: Sequence[Row] = tuple(rows)
     table = tuple(games(table)) if is_release(table) else table
-    needed = COLUMNS if options.distractor_seed is None else COLUMNS[:3]
     asked: list[tuple[int, Row, str]] = []
     for number, row in enumerate(table, start=1):
-        require(row, number, needed)
+        require(row, number, [column for column in COLUMNS if column != "distractors"])
         if is_won_word(row):
             asked.append((number, row, text(row, "answer", number)))
     answers = sorted({answer for _, _, answer in asked})
@@ -140,6 +139,10 @@ def _transcript(row: Row, number: int, answer: str) -> str:
 
 
 def _distractors(row: Row, number: int, answers: Sequence[str], options: Options) -> tuple[str, ...]:
+    if "distractors" not in row and options.distractor_seed is None:
+        raise InputError(
+            f'row {number}: no column "distractors"; distractor_seed = 1 draws them from the other answers'
+        )
     if "distractors" not in row:
         return _drawn(text(row, "answer", number), number, answers, options)
     distractors = texts(row, "distractors", number)

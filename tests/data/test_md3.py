@@ -30,9 +30,12 @@ def release(tmp_path: Path) -> Path:
         "m1_p0\tSpeaker1\tok\tm1\n"
         "m1_p0\tSpeaker0\tit is having two wheels\tm1\n"
         "m1_p0\tSpeaker1\tok\tm1\n"
+        "m1_p0\tSpeaker1\tok \tm1\n"
         "m1_p0\tSpeaker1\tmotorcycle?\tm1\n"
         "m1_p0\tSpeaker0\tyes\tm1\n"
         "m1_p1\tSpeaker1\t\tm1\n"
+        "m1_p1\tSpeaker1\ta purple vegetable\tm1\n"
+        "m1_p1\tSpeaker1\tround\tm1\n"
         "m1_p1\tSpeaker1\ta purple vegetable\tm1\n"
         "m1_p1\tSpeaker0\tBRINJAL\tm1\n"
         "m1_p2\tSpeaker0\tpen\tm1\n"
@@ -64,7 +67,7 @@ def test_won_word_games_are_cut_before_the_answer(release: Path) -> None:
     ]
     assert [row["transcript"] for row in found] == [
         "Speaker0: it is having two wheels\nSpeaker1: ok",
-        "Speaker1: a purple vegetable",
+        "Speaker1: a purple vegetable\nSpeaker1: round",
         "",
     ]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pluralign.scorers.naming import named_option
 
 LETTERS = (" (A)", " (B)", " (C)", " (D)")
-CITIES = (" York", " New York", " 北京", " القاهرة", " Los Angeles")
+CITIES = (" York", " New York", " 北京", " القاهرة", " Los Angeles", " Paris", " Paris sur Mer")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ CITIES = (" York", " New York", " 北京", " القاهرة", " Los Angeles")
         ("a cat sat there", None),
         ("the others did", None),
         ("D'accord", None),
+        ("(in the lab)", None),
         ("E", None),
         ("ABCD", None),
         ("", None),
@@ -49,6 +50,8 @@ def test_letters(text: str, place: int | None) -> None:
         ("首都是北京。", 2),
         ("هي القاهرة.", 3),
         ("los-angeles", None),
+        ("Paris-sur-Mer; Paris sur Mer", 6),
+        ("Paris sur Seine", 5),
         ("Los Angeles, not York", 4),
         ("York, or maybe New York", 0),
         ("none of them", None),
