@@ -28,10 +28,12 @@ DESCRIPTION = (
 )
 MEASURES = {
     "accuracy": Measure(
-        "share of questions where the right answer is the most probable, per token (ties share)", chance=0.25
+        "share of questions where the right answer is preferred (ties share), per token or by reward",
+        chance=0.25,
     ),
     "accuracy_sum": Measure(
-        "share of questions where the right answer is the most probable as a whole (ties share)", chance=0.25
+        "share of questions where the right answer is preferred (ties share), by the log-probability of the whole",
+        chance=0.25,
     ),
 }
 REFERENCE = {"language": "eng_Latn"}

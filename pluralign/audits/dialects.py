@@ -37,12 +37,12 @@ MEASURES = {
     ),
     "answered": Measure("share of games where what the model wrote names any of the six words", comparable=False),
     "forced_choice": Measure(
-        "share of games where the word is the most probable of the six, per token (ties share)",
+        "share of games where the word is preferred to the others (ties share), per token or by reward",
         chance=1 / 6,
         comparable=False,
     ),
     "forced_choice_sum": Measure(
-        "share of games where the word is the most probable of the six as a whole (ties share)",
+        "share of games where the word is preferred to the others (ties share), by the log-probability of the whole",
         chance=1 / 6,
         comparable=False,
     ),

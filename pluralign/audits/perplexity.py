@@ -6,9 +6,9 @@ not asked. Texts are never cut: one that is longer than a model takes is missing
 better than books.
 
 A text is scored from its first token on, which follows the beginning-of-sequence token, or else the end token; the end
-of the text is not scored. Under template = "chat" it stands as the answer to an empty turn. Bits per byte of UTF-8 do
-not depend on a model's tokens, so all stages are measured alike; languages and scripts take more or fewer bytes for the
-same content, so levels cannot be compared between them.
+of the text is not scored. Under template = "chat" it stands as the answer to an empty turn. A group's number is the
+mean over its texts, long or short. Bits per byte of UTF-8 do not depend on a model's tokens, so all stages are measured
+alike; languages and scripts take more or fewer bytes for the same content, so levels cannot be compared between them.
 Source: Gao et al. 2020 (The Pile), arXiv:2101.00027, section 3.1 (bits per UTF-8 byte). Data: the hub's
 openlanguagedata/flores_plus (NLLB Team 2022, arXiv:2207.04672), CC BY-SA 4.0; its terms must be accepted there first.
 """
