@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["gain", "loss", "equivalent", "inconclusive"]
+Adjustment = Literal["holm", "bh"]
 
 ALL = "all"
 """The group that stands for everyone."""
@@ -44,8 +45,15 @@ class Change:
     """A group's gain between two stages, signed so that positive is better, paired on items and clustered.
 
     `relative_gain` is the gain less that of the reference group `relative_to` (difference in differences).
-    `p_adjusted` is Holm's over the groups of one audit, measure and transition. `minimum_detectable` is the gain that
-    80% of such audits would have seen at the 5% level.
+    `p_adjusted` allows for all groups of one audit, measure and transition by the rule `adjustment`: Holm's, or that of
+    Benjamini and Hochberg. `minimum_detectable` is the gain that 80% of such audits would have seen at the 5% level.
+
+    `others_gain` is the gain less the unweighted mean of the other groups'. `p_max_t` is `p` adjusted by the largest
+    statistic over the groups (Westfall and Young). `improved` and `worsened` count items, None for a measure that is
+    no mean of readings; `exact_p` is McNemar's exact p, of right and wrong answers in clusters of one item. `effect`
+    has no unit: Cohen's h of right and wrong answers, else the gain over the standard deviation of the earlier
+    readings. `above_chance` is what the later stage has above chance over what the earlier one had, where that is
+    surely above.
     """
 
     audit: str
@@ -72,6 +80,52 @@ class Change:
     n: int
     clusters: int
     unit: str
+    others_gain: float
+    others_low: float
+    others_high: float
+    others_p: float
+    others_p_adjusted: float
+    p_max_t: float
+    adjustment: Adjustment
+    improved: int | None
+    worsened: int | None
+    exact_p: float
+    effect: float
+    above_chance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disparity:
+    """How unlike the gains of a slice's groups are between two stages, with one seed.
+
+    Only the `groups` whose uncertainty is known count. `equal_p` tests that all gained the same. `spread` is the
+    standard deviation of their true gains: what is observed less what sampling adds. `worst_group` gained least,
+    `best_group` most; `worst_low` to `worst_high` holds the gain of the worst in 95 of 100 audits although it was
+    chosen for being lowest. `losing` is the share of groups whose true gain is below zero. `gap` is the largest gain
+    less the smallest, `gap_if_equal` what chance alone would make of it, `gap_p` its p; `pairs_p` is the p of the two
+    groups that lie furthest apart in standard errors, among all pairs. For measures that describe there is no worst
+    group, no best and none that loses. NaN with fewer than two such groups.
+    """
+
+    slice: str
+    seed: int
+    groups: int
+    equal_p: float
+    spread: float
+    spread_low: float
+    spread_high: float
+    worst_group: str
+    worst_gain: float
+    worst_low: float
+    worst_high: float
+    best_group: str
+    losing: float
+    losing_low: float
+    losing_high: float
+    gap: float
+    gap_if_equal: float
+    gap_p: float
+    pairs_p: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +133,8 @@ class Summary:
     """One audit, measure and transition in a line: how many groups gained, lost, are equivalent or inconclusive.
 
     Counts are of groups, without `all`. `omnibus_p` tests that all groups gained the same. `sentence` says it in words.
+    `adjustment` is the rule of the p-values that the verdicts follow. `between` says how unlike the groups are,
+    slice by slice and seed by seed.
     """
 
     audit: str
@@ -92,3 +148,5 @@ class Summary:
     worst_group: str
     omnibus_p: float
     sentence: str
+    adjustment: Adjustment
+    between: tuple[Disparity, ...]

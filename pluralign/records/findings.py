@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluralign.records.estimate import Change, Estimate, Summary
+from pluralign.records.estimate import Adjustment, Change, Estimate, Summary
 from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
 
@@ -14,7 +14,8 @@ class Audit:
 
     `name` is unique in the run, `uses` the audit's module. `reference` names the reference group of each slice that has
     one; `codes` gives (slice, group) its BCP-47 or ISO 3166 code where it differs from the group's own id. `limit` is
-    the number of items it was shortened to, None for all. `description` is one sentence for the reader.
+    the number of items it was shortened to, None for all. `adjustment` is how p-values allow for the number of groups.
+    `description` is one sentence for the reader.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Audit:
     codes: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     items: int = 0
     limit: int | None = None
+    adjustment: Adjustment = "holm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

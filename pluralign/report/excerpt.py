@@ -67,6 +67,11 @@ class Excerpt:
         return not self.measure.comparable and any(not isnan(change.relative_gain) for change in self.changes)
 
     @cached_property
+    def against_others(self) -> bool:
+        """Whether changes are held against the mean of the other groups, for want of a reference group."""
+        return not self.reference and any(not isnan(row.others_gain) for row in self.changes)
+
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """Groups from the largest gain over whole ladders down, those not known after them, everyone at the end."""
         return tuple(sorted({row.group for row in (*self.estimates, *self.changes)}, key=self._place))

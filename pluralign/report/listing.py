@@ -1,11 +1,11 @@
 """The tables behind the figures: every estimate and every change, in the reader's units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pluralign.records.estimate import ALL, Change, Estimate
+from pluralign.records.estimate import ALL, Adjustment, Change, Estimate
 from pluralign.report.drawing import key
 from pluralign.report.excerpt import Excerpt, named
 from pluralign.report.figures import way_name
@@ -18,11 +18,14 @@ from pluralign.report.wording import (
     unknown_change,
     unknown_estimate,
     unknown_gap,
+    unknown_others,
     unknown_relative,
 )
 
 MOST_OPEN = 12
 """Rows of a table that stands unfolded."""
+
+ADJUSTED: Mapping[Adjustment, str] = {"holm": "p (Holm)", "bh": "p (Benjamini and Hochberg)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,12 @@ def changes_table(excerpt: Excerpt) -> Markup:
     unit, reference = excerpt.unit, excerpt.reference
     gain = "Gain" if excerpt.judged else "Change"
     columns = [Column("Transition", False), Column("Group", False), Column(_head(gain, unit.of_changes)), _INTERVAL]
-    columns += [Column("p"), Column("p (Holm)"), Column("Verdict", False)]
-    columns += [Column(_head("Detectable", unit.of_changes))]
-    if reference:
-        less = Column(_head(f"{gain} less that of {excerpt.label(reference)}", unit.of_changes))
-        columns += [less, _INTERVAL, Column("p"), Column("p (Holm)")]
-    columns += [Column("Items"), Column("Clusters")]
+    adjusted = Column(ADJUSTED[excerpt.audit.adjustment])
+    columns += [Column("p"), adjusted, Column("Verdict", False), Column(_head("Detectable", unit.of_changes))]
+    if reference or excerpt.against_others:
+        whom = excerpt.label(reference) if reference else "the other groups, on average"
+        columns += [Column(_head(f"{gain} less that of {whom}", unit.of_changes)), _INTERVAL, Column("p"), adjusted]
+    columns += [Column("Better, worse"), Column("Items"), Column("Clusters")]
     rows = [row for way in excerpt.transitions for row in excerpt.between(way)]
     reasons = [_why_no_change(excerpt, row) for row in rows]
     caption = f"{named(excerpt.measure_name)} by {named(excerpt.slice)}: every change"
@@ -98,7 +101,8 @@ def _why_no_estimate(excerpt: Excerpt, row: Estimate) -> str:
 def _why_no_change(excerpt: Excerpt, row: Change) -> str:
     known = excerpt.reference_is_known(row)
     own = unknown_change(row, bounded=excerpt.bounded)
-    return own or unknown_relative(row, bounded=excerpt.bounded, reference_known=known)
+    others = unknown_others(row, bounded=excerpt.bounded) if excerpt.against_others else ""
+    return own or others or unknown_relative(row, bounded=excerpt.bounded, reference_known=known)
 
 
 _INTERVAL = Column("95% interval")
@@ -148,18 +152,26 @@ def _change_cells(excerpt: Excerpt, row: Change) -> list[str]:
     verdict = key(row.verdict) + WORDS[row.verdict] if excerpt.judged or row.verdict == "equivalent" else NONE
     cells = [way_name((row.from_stage, row.to_stage)), excerpt.label(row.group, row.seed), *own, verdict]
     cells.append(unit.change(row.minimum_detectable, signed=False))
+    cells += _difference_cells(excerpt, row)
+    moved = NONE if row.improved is None else f"{row.improved:,}, {row.worsened:,}"
+    return [*cells, moved, f"{row.n:,}", f"{row.clusters:,}"]
+
+
+def _difference_cells(excerpt: Excerpt, row: Change) -> list[str]:
+    """The change less that of the reference group, or without one less the mean of the other groups'."""
+    unit = excerpt.unit
     if excerpt.reference:
-        cells += (
-            [
-                unit.change(row.relative_gain),
-                unit.interval(row.relative_low, row.relative_high, signed=True),
-                p_value(row.relative_p),
-                p_value(row.relative_p_adjusted),
-            ]
-            if _has_gap(row, excerpt.reference)
-            else [NONE] * 4
-        )
-    return [*cells, f"{row.n:,}", f"{row.clusters:,}"]
+        if not _has_gap(row, excerpt.reference):
+            return [NONE] * 4
+        numbers = row.relative_gain, row.relative_low, row.relative_high, row.relative_p, row.relative_p_adjusted
+    elif excerpt.against_others:
+        if row.group == ALL:
+            return [NONE] * 4
+        numbers = row.others_gain, row.others_low, row.others_high, row.others_p, row.others_p_adjusted
+    else:
+        return []
+    value, low, high, p, adjusted = numbers
+    return [unit.change(value), unit.interval(low, high, signed=True), p_value(p), p_value(adjusted)]
 
 
 def _has_gap(row: Estimate | Change, reference: str) -> bool:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from pluralign.records.estimate import Summary
 from pluralign.records.findings import Audit, Findings
 from pluralign.records.measure import Measure
+from pluralign.report.between import between_groups
 from pluralign.report.excerpt import Excerpt, excerpts, named, ordered
 from pluralign.report.figures import MOST_OPEN, gains, gap_changes
 from pluralign.report.ladders import whole_ways
@@ -124,19 +125,20 @@ def _sentences(findings: Findings, audit: Audit, name: str) -> Markup:
     first = ways if len(ways) <= MOST_OPEN else [way for way in ways if way in wholes]
     rest = [rows[way] for way in ways if way not in first]
     folded = Markup("<details><summary>Step by step: {}</summary>{}</details>")
-    more = folded.format(count(len(rest), "more sentence"), _listed(rest)) if rest else Markup("")
-    return _listed([rows[way] for way in first]) + more
+    more = folded.format(count(len(rest), "more sentence"), _listed(rest, audit)) if rest else Markup("")
+    return _listed([rows[way] for way in first], audit) + more
 
 
-def _listed(rows: Sequence[Summary]) -> Markup:
-    alike = Markup(" <small>Did all groups change alike? p {}.</small>")
-    entries = [
-        Markup("<li>{}{}</li>").format(
-            row.sentence, Markup("") if isnan(row.omnibus_p) else alike.format(p_value(row.omnibus_p))
-        )
-        for row in rows
-    ]
+def _listed(rows: Sequence[Summary], audit: Audit) -> Markup:
+    entries = [Markup("<li>{}{}</li>").format(row.sentence, _alike(row, audit)) for row in rows]
     return Markup('<ul class="sentences">{}</ul>').format(Markup("").join(entries)) if rows else Markup("")
+
+
+def _alike(row: Summary, audit: Audit) -> Markup:
+    """Whether all groups changed alike, and how unlike their changes are."""
+    asked = "" if isnan(row.omnibus_p) else f"Did all groups change alike? p {p_value(row.omnibus_p)}."
+    said = " ".join(part for part in (asked, between_groups(row, audit)) if part)
+    return Markup(" <small>{}</small>").format(said) if said else Markup("")
 
 
 def _slice(excerpt: Excerpt) -> Markup:

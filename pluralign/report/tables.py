@@ -80,6 +80,10 @@ def _cell(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _known(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with null for NaN."""
-    return {name: None if isinstance(value, float) and isnan(value) else value for name, value in row.items()}
+def _known(value: Any) -> Any:
+    """A row, and the rows in it, with null for NaN."""
+    if isinstance(value, dict):
+        return {name: _known(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_known(inner) for inner in value]
+    return None if isinstance(value, float) and isnan(value) else value

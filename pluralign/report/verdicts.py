@@ -7,7 +7,7 @@ from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure
 from pluralign.report.outcomes import Outcome, by_slice, outcomes, worst
 from pluralign.report.sentences import against_reference, described, judged
-from pluralign.stats.audit import omnibus
+from pluralign.stats.audit import disparities, omnibus
 from pluralign.stats.table import Table
 
 Key = tuple[str, str, str, str]
@@ -23,7 +23,7 @@ def summarise(table: Table, audit: Audit, changes: Sequence[Change]) -> list[Sum
     uncertainty is known; it is empty where there is none, and for measures that describe.
     """
     found = by_key([change for change in changes if change.audit == audit.name])
-    p = omnibus(table, audit, list(dict.fromkeys(key[2:] for key in found)))
+    between = disparities(table, audit, list(dict.fromkeys(key[2:] for key in found)))
     summaries: list[Summary] = []
     for key, rows in found.items():
         measure, groups = audit.measures[key[1]], outcomes(rows)
@@ -39,8 +39,10 @@ def summarise(table: Table, audit: Audit, changes: Sequence[Change]) -> list[Sum
                 equivalent=_tally(groups, "equivalent"),
                 inconclusive=_tally(groups, "inconclusive"),
                 worst_group=lowest.group if lowest else "",
-                omnibus_p=p[key[1:]],
+                omnibus_p=omnibus(between[key[1:]]),
                 sentence=_sentence(key, rows, measure, groups),
+                adjustment=audit.adjustment,
+                between=tuple(between[key[1:]]),
             )
         )
     return summaries

@@ -152,6 +152,15 @@ def unknown_relative(change: Change, *, bounded: bool, reference_known: bool) ->
     return own or (ALIKE if reference_known else "no interval: that of the reference group is not known")
 
 
+def unknown_others(change: Change, *, bounded: bool) -> str:
+    """Why the change less the mean of the other groups' is not known; empty where it is, or where it has no meaning."""
+    if change.group == ALL or not isnan(change.others_low):
+        return ""
+    alike = "no interval: it changed as the other groups did in every cluster"
+    alone = "no other group's change is known" if isnan(change.others_gain) else alike
+    return unknown_change(change, bounded=bounded) or alone
+
+
 def _no_interval(clusters: int, alike: str = "", *, sure: bool = True) -> str:
     """Why there is no interval. `alike`: what may be the cause where a measure has no bounds; is that `sure`?"""
     if clusters < FEWEST_CLUSTERS:

@@ -132,6 +132,7 @@ def _audit(exam: Exam, table: Table) -> Audit:
         codes={pair: code(*pair) for pair in table.groups(exam.part.name)} if code else {},
         items=len(exam.items),
         limit=exam.limit if len(exam.items) < exam.total else None,
+        adjustment=exam.part.header.adjustment,
     )
 
 

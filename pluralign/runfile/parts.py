@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from pluralign.errors import unknown
+from pluralign.records.estimate import Adjustment
 from pluralign.records.precision import Dtype, Quantization
 from pluralign.records.training import Training
 
@@ -132,7 +133,12 @@ class ModelHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditHeader:
-    """What every `[[audit]]` may say beside its own options. `rows` come from a file, or `data` gives its held-out."""
+    """What every `[[audit]]` may say beside its own options. `rows` come from a file, or `data` gives its held-out.
+
+    `adjustment` is how p-values allow for the number of groups: "holm" for groups that were chosen beforehand (no more
+    than one audit in twenty calls any group wrongly), "bh" (Benjamini and Hochberg) for looking over very many (of the
+    groups that are called, one in twenty is called wrongly).
+    """
 
     uses: str
     name: str | None = None
@@ -140,6 +146,7 @@ class AuditHeader:
     data: str | None = None
     reference_group: str | None = None
     limit: int | None = None
+    adjustment: Adjustment = "holm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

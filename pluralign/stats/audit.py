@@ -1,6 +1,8 @@
-"""The statistics of one audit: `estimate` for values at stages, `compare` and `omnibus` for gains between them."""
+"""The statistics of one audit: `estimate` for values at stages, `compare` and `disparities` for gains between them."""
 
-from pluralign.stats.compare import Transition, compare, omnibus
+from pluralign.stats.compare import compare
+from pluralign.stats.disparity import disparities, omnibus
 from pluralign.stats.estimate import estimate
+from pluralign.stats.gains import Transition
 
-__all__ = ["Transition", "compare", "estimate", "omnibus"]
+__all__ = ["Transition", "compare", "disparities", "estimate", "omnibus"]

@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int
 from scipy import special as _special  # pyright: ignore[reportMissingTypeStubs]
 
 from pluralign.errors import InputError
+from pluralign.stats.bootstrap import resample
 from pluralign.stats.draws import portions
 from pluralign.stats.panel import Panel
 
@@ -154,21 +155,15 @@ def bootstrap(
     for column in (group, np.full_like(group, columns - 1)):
         np.add.at(sums, (cluster, column * half + places[known]), gaps[known])
         np.add.at(counts, (cluster, column), 1.0)
-    draw = np.random.default_rng(seed)
-    found = [
-        _errors(draw.multinomial(panel.clusters, np.full(panel.clusters, 1 / panel.clusters), rows), sums, counts)
-        for rows in portions(DRAWS, panel.clusters)
-    ]
-    value = _errors(np.ones((1, panel.clusters)), sums, counts)[0]
-    drawn = np.where(np.isnan(value), 0.0, np.concatenate(found))
+    both = np.column_stack((sums, counts))
+    value = _errors(both.sum(axis=0)[None], columns)[0]
+    drawn = np.where(np.isnan(value), 0.0, _errors(resample(both, DRAWS, seed), columns))
     low, high = np.nanquantile(drawn, (0.025, 0.975), axis=0) - np.nanmean(drawn, axis=0)
     return np.clip(value + low, 0.0, 1.0), np.clip(value + high, 0.0, 1.0)
 
 
-def _errors(
-    weights: Any, sums: Float64[np.ndarray, "cluster cell"], counts: Float64[np.ndarray, "cluster group"]
-) -> Float64[np.ndarray, "draw group"]:
-    """The ECE of every group where each cluster counts `weights` `[draws, clusters]` times; NaN for an empty group."""
-    total = weights @ counts
-    cells = np.abs(weights @ sums).reshape(len(total), counts.shape[1], -1).sum(axis=2)
+def _errors(drawn: Float64[np.ndarray, "draw cell"], columns: int) -> Float64[np.ndarray, "draw group"]:
+    """The ECE of every group from the sums of its bins and, in the last `columns`, its pairs; NaN where it is empty."""
+    total = drawn[:, -columns:]
+    cells = np.abs(drawn[:, :-columns]).reshape(len(drawn), columns, -1).sum(axis=2)
     return np.divide(cells, total, out=np.full_like(total, np.nan), where=total > 0)

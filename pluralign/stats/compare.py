@@ -1,6 +1,6 @@
 """Every group's gain between two stages, paired item by item, and the verdict on it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,37 +8,32 @@ from jaxtyping import Float64
 
 from pluralign.records.estimate import ALL, Change
 from pluralign.records.findings import Audit
-from pluralign.records.measure import Measure
-from pluralign.stats.contrast import Contrast, against
+from pluralign.stats.contrast import Contrast, against, against_others
 from pluralign.stats.estimate import code_of, contrast_at, reference_of, relative_to
-from pluralign.stats.many import equal_means, holm
-from pluralign.stats.panel import Panel
-from pluralign.stats.spread import ALPHA, Spread, interval, p_values, take_spread
-from pluralign.stats.statistics import panels_of, sample
+from pluralign.stats.gains import Gains, Transition, changing, gains
+from pluralign.stats.items import Items, count_items
+from pluralign.stats.many import ADJUST
+from pluralign.stats.max_t import flipped, max_t
+from pluralign.stats.spread import ALPHA, interval, p_values
 from pluralign.stats.table import Table
 from pluralign.stats.verdict import judge, minimum_detectable
 
-Transition = tuple[str, str]
 PValues = Float64[np.ndarray, " group"]
+OfSlice = Float64[np.ndarray, " _"]
+"""P-values of the groups of one slice among several."""
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """The gains of one slice between two rungs, before they are judged."""
+    """The gains of one slice between two rungs, with what they are compared to, before they are judged."""
 
-    panel: Panel
-    before: int
-    after: int
-    spread: Spread
+    gains: Gains
     p: PValues
     reference: int | None
     relative: Contrast | None
-
-    @property
-    def family(self) -> tuple[str, str, int]:
-        """What is adjusted together: transition and seed, over all slices."""
-        later = self.panel.rungs[self.after]
-        return self.panel.rungs[self.before].stage, later.stage, later.seed
+    others: Contrast
+    items: Items | None
 
     @property
     def relative_p(self) -> PValues:
@@ -46,143 +41,130 @@ class _Compared:
         return np.full_like(self.p, np.nan) if self.relative is None else self.relative.p
 
 
+@dataclass(frozen=True)
+class _Adjusted:
+    """P-values by group, adjusted for the whole family: of the gains (by rule, by max-T), and of the differences."""
+
+    own: PValues
+    max_t: PValues
+    relative: PValues
+    others: PValues
+
+
 def compare(table: Table, audit: Audit, transitions: Sequence[Transition]) -> list[Change]:
     """One row per measure, transition, slice, seed and group, `all` last; none where a stage has no readings.
 
     `transitions` are pairs of stage names. A stage is taken at its last step. Seeds are compared with their equals,
     or all with the one seed of the earlier stage; `seed` is the later stage's. An item counts where both stages have
-    a reading; where that is less than half of a group, its gain stands and its bounds are NaN. Holm runs over the
-    groups of all slices together, measure by measure, transition by transition and seed by seed.
+    a reading; where that is less than half of a group, its gain stands and its bounds are NaN. P-values are adjusted
+    for the groups of all slices together, measure by measure, transition by transition and seed by seed.
     """
     changes: list[Change] = []
-    for name, measure in _changing(audit):
-        compared = [
-            _compare(audit, measure, panel, before, after)
-            for panel in panels_of(table, audit, name)
-            for before, after in _pairs(panel, transitions)
-        ]
-        families = [one.family for one in compared]
-        own = _adjust(families, [one.p for one in compared])
-        relative = _adjust(families, [one.relative_p for one in compared])
-        for one, p_adjusted, relative_adjusted in zip(compared, own, relative, strict=True):
-            changes.extend(_changes(audit, name, one, p_adjusted, relative_adjusted))
+    for name, _ in changing(audit):
+        compared = [_compare(audit, name, found) for found in gains(table, audit, name, transitions)]
+        for one, adjusted in zip(compared, _adjust(compared, ADJUST[audit.adjustment]), strict=True):
+            changes.extend(_changes(audit, name, one, adjusted))
     return changes
 
 
-def omnibus(table: Table, audit: Audit, transitions: Sequence[Transition]) -> dict[tuple[str, str, str], float]:
-    """Omnibus p, that all groups gained the same, by measure and transition; NaN where it cannot be known.
-
-    Where there are several seeds it is the largest p over the seeds, so that it is small only if every seed says so;
-    where there are several slices, the smallest p times the number of slices (Bonferroni).
-    """
-    found: dict[tuple[str, str, str], float] = {}
-    for name, measure in _changing(audit):
-        slices: dict[Transition, list[float]] = {}
-        for panel in panels_of(table, audit, name):
-            seeds: dict[Transition, list[float]] = {}
-            for before, after in _pairs(panel, transitions):
-                p = equal_means(_gains(panel, measure, before, after))
-                seeds.setdefault((panel.rungs[before].stage, panel.rungs[after].stage), []).append(p)
-            for transition, each in seeds.items():
-                slices.setdefault(transition, []).append(float(np.max(each)))
-        found |= {(name, *transition): _smallest(each) for transition, each in slices.items()}
-    return found
+def _compare(audit: Audit, name: str, found: Gains) -> _Compared:
+    measure, spread = audit.measures[name], found.spread
+    reference = reference_of(audit, found.panel)
+    return _Compared(
+        gains=found,
+        p=p_values(spread),
+        reference=reference,
+        relative=None if reference is None else against(spread, reference),
+        others=against_others(spread),
+        items=count_items(found, measure) if measure.statistic is None else None,
+    )
 
 
-def _changing(audit: Audit) -> list[tuple[str, Measure]]:
-    return [(name, measure) for name, measure in audit.measures.items() if measure.changes]
-
-
-def _smallest(each: Sequence[float]) -> float:
-    known = [p for p in each if not np.isnan(p)]
-    return min(1.0, min(known) * len(known)) if known else float("nan")
-
-
-def _pairs(panel: Panel, transitions: Sequence[Transition]) -> Iterator[tuple[int, int]]:
-    """Indices of the rungs to compare."""
-    last: dict[str, dict[int, int]] = {}
-    for index, rung in enumerate(panel.rungs):  # steps ascend, so that the last one stays
-        last.setdefault(rung.stage, {})[rung.seed] = index
-    for earlier, later in dict.fromkeys(transitions):
-        befores, afters = last.get(earlier, {}), last.get(later, {})
-        for seed, after in afters.items():
-            if seed in befores:
-                yield befores[seed], after
-            elif len(befores) == 1:
-                yield next(iter(befores.values())), after
-
-
-def _gains(panel: Panel, measure: Measure, before: int, after: int) -> Spread:
-    """Gains item by item, signed so that positive is better (or larger, where neither is)."""
-    sign = -1.0 if measure.better == "lower" else 1.0
-    reach = None
-    if measure.bounds is not None:
-        span = measure.bounds[1] - measure.bounds[0]
-        reach = (-span, span)
-    both = np.where(np.isnan(panel.values[before] + panel.values[after]), np.nan, 0.0)
-    first = sample(measure, panel.values[before] + both, panel)
-    second = sample(measure, panel.values[after] + both, panel)
-    everyone = None
-    if first.everyone is not None and second.everyone is not None:
-        everyone = sign * (second.everyone - first.everyone)
-    return take_spread(sign * (second.values - first.values), panel, reach, everyone)
-
-
-def _adjust(
-    families: Sequence[tuple[str, str, int]], p: Sequence[Float64[np.ndarray, " _"]]
-) -> list[Float64[np.ndarray, " _"]]:
-    """Holm over the groups of every family, in one slice or several; `all`, the last of each, stays as it is."""
-    adjusted = [each.copy() for each in p]
+def _adjust(compared: Sequence[_Compared], rule: Callable[[PValues], PValues]) -> list[_Adjusted]:
+    """The adjusted p-values of every slice, over the groups of its whole family; `all`, the last, stays as it is."""
+    adjusted: dict[int, _Adjusted] = {}
+    families = [one.gains.family for one in compared]
     for family in dict.fromkeys(families):
-        members = [place for place, other in enumerate(families) if other == family]
-        together = holm(np.concatenate([p[place][:-1] for place in members]))
-        ends = np.cumsum([len(p[place]) - 1 for place in members])
-        for place, part in zip(members, np.split(together, ends[:-1]), strict=True):
-            adjusted[place][:-1] = part
-    return adjusted
+        places = [place for place, other in enumerate(families) if other == family]
+        members = [compared[place] for place in places]
+        parts = zip(
+            _together(rule, [one.p for one in members]),
+            _by_largest(members),
+            _together(rule, [one.relative_p for one in members]),
+            _together(rule, [one.others.p for one in members]),
+            strict=True,
+        )
+        adjusted |= {place: _Adjusted(*part) for place, part in zip(places, parts, strict=True)}
+    return [adjusted[place] for place in range(len(compared))]
 
 
-def _compare(audit: Audit, measure: Measure, panel: Panel, before: int, after: int) -> _Compared:
-    spread = _gains(panel, measure, before, after)
-    reference = reference_of(audit, panel)
-    relative = None if reference is None else against(spread, reference)
-    return _Compared(panel, before, after, spread, p_values(spread), reference, relative)
+def _together(rule: Callable[[PValues], PValues], p: Sequence[OfSlice]) -> list[OfSlice]:
+    """P-values of the slices of one family, adjusted by a rule."""
+    return _dealt(rule(np.concatenate([each[:-1] for each in p])), p)
 
 
-def _changes(
-    audit: Audit, name: str, compared: _Compared, p_adjusted: PValues, relative_adjusted: PValues
-) -> Iterator[Change]:
-    panel, spread, measure = compared.panel, compared.spread, audit.measures[name]
-    means, reference = spread.means, compared.reference
+def _by_largest(members: Sequence[_Compared]) -> list[OfSlice]:
+    """Max-T over the slices of one family, never below the p-values themselves.
+
+    Signs are drawn for each slice by itself, as if slices shared no items, which errs on the safe side (Šidák 1967).
+    """
+    drawn = [flipped(one.gains.spread.means, seed=seed) for seed, one in enumerate(members)]
+    adjusted = max_t(np.concatenate([each[0] for each in drawn]), np.concatenate([each[1] for each in drawn], axis=1))
+    p = [one.p for one in members]
+    return [np.maximum(part, each) for part, each in zip(_dealt(adjusted, p), p, strict=True)]
+
+
+def _dealt(together: OfSlice, p: Sequence[OfSlice]) -> list[OfSlice]:
+    """What was adjusted together, dealt out to the slices again; `all`, the last of each, keeps its own p."""
+    ends = np.cumsum([len(each) - 1 for each in p])
+    parts = np.split(together, ends[:-1])
+    return [np.append(part, each[-1]) for part, each in zip(parts, p, strict=True)]
+
+
+def _changes(audit: Audit, name: str, compared: _Compared, adjusted: _Adjusted) -> Iterator[Change]:
+    found, measure = compared.gains, audit.measures[name]
+    panel, spread, reference = found.panel, found.spread, compared.reference
     low, high = interval(spread, ALPHA)
-    verdicts = judge(spread, p_adjusted, measure)
+    verdicts = judge(spread, adjusted.own, measure)
     detectable = minimum_detectable(spread)
-    from_stage, to_stage, seed = compared.family
     for column, group in enumerate((*panel.groups, ALL)):
         relative_gain, relative_low, relative_high, relative_p = contrast_at(compared.relative, column)
+        others_gain, others_low, others_high, others_p = contrast_at(compared.others, column)
         yield Change(
             audit=audit.name,
             measure=name,
-            from_stage=from_stage,
-            to_stage=to_stage,
-            seed=seed,
+            from_stage=found.from_stage,
+            to_stage=found.to_stage,
+            seed=found.seed,
             slice=panel.slice,
             group=group,
             code=code_of(audit, panel.slice, group),
-            gain=float(means.value[column]),
+            gain=float(spread.means.value[column]),
             low=float(low[column]),
             high=float(high[column]),
             p=float(compared.p[column]),
-            p_adjusted=float(p_adjusted[column]),
+            p_adjusted=float(adjusted.own[column]),
             relative_to=relative_to(panel, reference, group),
             relative_gain=relative_gain,
             relative_low=relative_low,
             relative_high=relative_high,
             relative_p=relative_p,
-            relative_p_adjusted=float(relative_adjusted[column]),
+            relative_p_adjusted=float(adjusted.relative[column]),
             verdict=verdicts[column],
             minimum_detectable=float(detectable[column]),
-            n=int(means.n[column]),
-            clusters=int(means.clusters[column]),
+            n=int(spread.means.n[column]),
+            clusters=int(spread.means.clusters[column]),
             unit=measure.unit,
+            others_gain=others_gain,
+            others_low=others_low,
+            others_high=others_high,
+            others_p=others_p,
+            others_p_adjusted=float(adjusted.others[column]),
+            p_max_t=float(adjusted.max_t[column]),
+            adjustment=audit.adjustment,
+            improved=None if compared.items is None else int(compared.items.improved[column]),
+            worsened=None if compared.items is None else int(compared.items.worsened[column]),
+            exact_p=NAN if compared.items is None else float(compared.items.exact_p[column]),
+            effect=NAN if compared.items is None else float(compared.items.effect[column]),
+            above_chance=NAN if compared.items is None else float(compared.items.above_chance[column]),
         )

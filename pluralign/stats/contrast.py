@@ -15,6 +15,8 @@ from pluralign.stats.spread import ALPHA, Spread
 
 _ROUNDING = 1e-12
 
+Columns = Float64[np.ndarray, " group"]
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -35,11 +37,37 @@ def against(spread: Spread, reference: int) -> Contrast:
     value = means.value - means.value[reference]
     variance, freedom = _variance(spread, reference)
     noise = _ROUNDING * (spread.error**2 + spread.error[reference] ** 2)
+    value, variance = _without_self(value, reference), _without_self(variance, reference)
+    return _contrast(value, variance, freedom, noise)
+
+
+def against_others(spread: Spread) -> Contrast:
+    """Every column minus the unweighted mean of the other groups: of all others whose uncertainty is known.
+
+    Large groups count no more than small ones among the others. NaN where there are none, and for `all`; a group whose
+    own uncertainty is not known keeps its value without bounds. With two groups it is `against`.
+    """
+    known, means = spread.sampling, spread.means
+    others, total = len(known.columns) - 1, known.value.sum()
+    value, variance, freedom, noise = (np.full_like(means.value, np.nan) for _ in range(4))
+    if others >= 1:
+        value[:-1] = means.value[:-1] - total / (others + 1)
+        value[known.columns] = known.value - (total - known.value) / others
+        squares = (known.parts - (known.parts.sum(axis=1, keepdims=True) - known.parts) / others) ** 2
+        loss = np.sum([squares[members].sum(axis=0) ** 2 / own for members, own in known.kinds], axis=0)
+        variance[known.columns] = squares.sum(axis=0)
+        freedom[known.columns] = _ratio(squares.sum(axis=0) ** 2, loss)
+        noise[known.columns] = _ROUNDING * (known.parts**2).sum(axis=0).max()
+    return _contrast(value, variance, freedom, noise)
+
+
+def _contrast(value: Columns, variance: Columns, freedom: Columns, noise: Columns) -> Contrast:
+    """The interval and p of a difference, from its variance; none where that is no more than `noise` of rounding."""
     known = (variance > noise) & (freedom > 0)
     error = np.sqrt(np.where(known, variance, np.nan))
-    half = student_quantile(1 - ALPHA / 2, np.where(known, freedom, np.nan)) * error
-    p = student_tails(value / error, np.where(known, freedom, np.nan))
-    return Contrast(*(_without_self(x, reference) for x in (value, value - half, value + half, p)))
+    freedom = np.where(known, freedom, np.nan)
+    half = student_quantile(1 - ALPHA / 2, freedom) * error
+    return Contrast(value, value - half, value + half, student_tails(value / error, freedom))
 
 
 def _without_self(column: Float64[np.ndarray, " group"], reference: int) -> Float64[np.ndarray, " group"]:

@@ -23,7 +23,7 @@ def level_interval(
         return low, high
     bottom, top = spread.reach
     means = spread.means
-    binary = _binary(values, panel, spread.reach)
+    binary = binary_groups(values, panel, spread.reach)
     single = binary & (means.clusters == means.n)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (means.value - bottom) / (top - bottom)
@@ -57,7 +57,7 @@ def _effective_size(
     return np.where((share <= 0) | (share >= 1), means.effective, size)
 
 
-def _binary(
+def binary_groups(
     values: Float64[np.ndarray, " unit"], panel: Panel, reach: tuple[float, float]
 ) -> Bool[np.ndarray, " group"]:
     """Groups whose known readings all lie at one bound or the other: their mean is a share."""

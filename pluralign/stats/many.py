@@ -1,16 +1,21 @@
-"""Many groups at once: Holm's adjustment, and the test that all groups have the same mean."""
+"""Many groups at once: p-values adjusted for their number, and the test that all groups have the same mean."""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
-from pluralign.stats.means import Means
+from pluralign.records.estimate import Adjustment
 from pluralign.stats.quantiles import fisher_tail
+from pluralign.stats.sampling import Sampling
 from pluralign.stats.spread import Spread
 
 _ROUNDING = 1e-10
 
+PValues = Float64[np.ndarray, " test"]
 
-def holm(p: Float64[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:
+
+def holm(p: PValues) -> PValues:
     """Holm's adjusted p-values of one family; a NaN is a test that could not be made and stays NaN.
 
     The k-th smallest of m is multiplied by m - k + 1, and is no smaller than those before it. (statsmodels' own is
@@ -22,6 +27,22 @@ def holm(p: Float64[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:
     return adjusted
 
 
+def benjamini_hochberg(p: PValues) -> PValues:
+    """Benjamini and Hochberg's adjusted p-values of one family; a NaN is a test that could not be made and stays NaN.
+
+    The k-th smallest of m is multiplied by m / k, and is no larger than those after it: of the groups that are called
+    at .05, one in twenty is expected to be called wrongly. Source: Benjamini and Hochberg 1995.
+    """
+    order = np.argsort(p)[: int((~np.isnan(p)).sum())]
+    adjusted = np.full_like(p, np.nan)
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return adjusted
+
+
+ADJUST: Mapping[Adjustment, Callable[[PValues], PValues]] = {"holm": holm, "bh": benjamini_hochberg}
+
+
 def equal_means(spread: Spread) -> float:
     """Probability of such means if all groups had one: Wald's test with the clusters' covariance between the groups.
 
@@ -31,57 +52,34 @@ def equal_means(spread: Spread) -> float:
     `contrast.against`. NaN with fewer than two groups that can speak, or v below their number less one.
     Source: Krishnamoorthy and Yu 2004 (v); Pustejovsky and Tipton 2018 (Wald tests with few clusters).
     """
-    columns = np.flatnonzero(spread.means.speaks[:-1] & ~np.isnan(spread.error[:-1]))
-    if len(columns) < 2:
+    known = spread.sampling
+    groups = len(known.columns)
+    if groups < 2:
         return float("nan")
-    influence, excess = spread.means.influence[:, columns], spread.excess[columns]
-    centre = np.eye(len(columns)) - 1 / len(columns)
-    covariance = centre @ (influence.T @ influence + np.diag(excess)) @ centre
-    sizes, axes = np.linalg.eigh(covariance)
-    kept = sizes > _ROUNDING * max(float(sizes[-1]), float((spread.error[columns] ** 2).max()))
+    centre = np.eye(groups) - 1 / groups
+    covariance = known.parts.T @ known.parts
+    sizes, axes = np.linalg.eigh(centre @ covariance @ centre)
+    kept = sizes > _ROUNDING * max(float(sizes[-1]), float(covariance.diagonal().max()))
     rank = int(kept.sum())
     if rank == 0:
         return float("nan")
     scaled = centre @ (axes[:, kept] / np.sqrt(sizes[kept]))
-    statistic = float(((spread.means.value[columns] @ scaled) ** 2).sum())
-    freedom = _freedom(spread.means, columns, influence @ scaled, scaled, excess)
-    if freedom < len(columns) - 1:
+    statistic = float(((known.value @ scaled) ** 2).sum())
+    freedom = _freedom(known, scaled)
+    if freedom < groups - 1:
         return float("nan")
     return fisher_tail(statistic * (freedom - rank + 1) / (freedom * rank), float(rank), freedom - rank + 1)
 
 
-def _freedom(
-    means: Means,
-    columns: Int[np.ndarray, " column"],
-    parts: Float64[np.ndarray, "cluster axis"],
-    scaled: Float64[np.ndarray, "column axis"],
-    excess: Float64[np.ndarray, " column"],
-) -> float:
-    """Degrees of freedom v of the covariance, from the kinds of clusters (by the groups in them) that add up to it.
+def _freedom(known: Sampling, scaled: Float64[np.ndarray, "group axis"]) -> float:
+    """Degrees of freedom v of the covariance, from the kinds of sources that add up to it.
 
-    `parts`: the clusters' contributions on axes where the whole covariance is the unit matrix.
+    `scaled` leads to axes where the whole covariance is the unit matrix.
     """
-    rank = scaled.shape[1]
-    counts = means.counts[:, columns]
-    kinds, kind = np.unique(counts > 0, axis=0, return_inverse=True)
-    order = np.argsort(kind, kind="stable")
-    ends = np.cumsum(np.bincount(kind, minlength=len(kinds)))
-    loss = 0.0
-    for members, here in zip(np.split(order, ends[:-1]), kinds, strict=True):
-        if here.any():
-            share = parts[members].T @ parts[members]
-            loss += _moments(share) / _kind_freedom(counts[members][:, here], means.effective[columns][here])
-    for column in np.flatnonzero(excess > 0):
-        share = excess[column] * np.outer(scaled[column], scaled[column])
-        loss += _moments(share) / (means.effective[columns][column] - 1)
+    rank, parts = scaled.shape[1], known.parts @ scaled
+    loss = sum(_moments(parts[members].T @ parts[members]) / freedom for members, freedom in known.kinds)
     return (rank + rank**2) / loss
 
 
 def _moments(share: Float64[np.ndarray, "axis axis"]) -> float:
     return float((share**2).sum() + np.trace(share) ** 2)
-
-
-def _kind_freedom(counts: Float64[np.ndarray, "member here"], effective: Float64[np.ndarray, " here"]) -> float:
-    """Effective clusters of one kind, less their part of the degree of freedom that goes into the mean."""
-    kish = counts.sum(axis=0) ** 2 / (counts**2).sum(axis=0)
-    return float(kish.min() * (1 - 1 / effective.min()))

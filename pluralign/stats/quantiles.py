@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 from scipy import special as _special  # pyright: ignore[reportMissingTypeStubs]
 
 special: Any = _special
@@ -48,3 +48,23 @@ def binomial_bound(
     With no success it is 1 - alpha^(1 / trials), about 3 / trials at alpha .05: the rule of three.
     """
     return np.asarray(special.betaincinv(count + 1, trials - count, 1 - alpha), np.float64)
+
+
+def normal_tail(z: Float64[np.ndarray, " group"]) -> Float64[np.ndarray, " group"]:
+    """Probability of a standard normal deviate above `z`."""
+    return np.asarray(special.ndtr(-z), np.float64)
+
+
+def fisher_median(numerator: float, denominator: float) -> float:
+    """The median of an F."""
+    return float(special.fdtri(numerator, denominator, 0.5))
+
+
+def noncentral_fisher(ratio: float, numerator: float, denominator: float, noncentrality: float) -> float:
+    """Probability of a noncentral F of at most `ratio`."""
+    return float(special.ncfdtr(numerator, denominator, noncentrality, ratio))
+
+
+def sign_test(up: Int[np.ndarray, " group"], down: Int[np.ndarray, " group"]) -> Float64[np.ndarray, " group"]:
+    """Two-sided probability of so unequal counts if both were equally likely; 1 where both are 0. McNemar's exact p."""
+    return np.minimum(2 * special.bdtr(np.minimum(up, down), up + down, 0.5), 1.0)

@@ -5,6 +5,7 @@ bounds of `stats.rare`. NaN where a group has too few clusters or too many missi
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,6 +14,7 @@ from pluralign.stats.means import Means, take_means
 from pluralign.stats.panel import Panel
 from pluralign.stats.quantiles import student_quantile, student_tails
 from pluralign.stats.rare import Rare, find_rare, rare_bounds, rare_tails
+from pluralign.stats.sampling import Sampling, take_sampling
 
 ALPHA = 0.05
 
@@ -30,6 +32,11 @@ class Spread:
     reach: tuple[float, float] | None
     plain: Float64[np.ndarray, " group"]
     error: Float64[np.ndarray, " group"]
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        """The groups that can speak, and how chance moves their means together."""
+        return take_sampling(self.means, self.error, self.excess)
 
     @property
     def excess(self) -> Float64[np.ndarray, " group"]:

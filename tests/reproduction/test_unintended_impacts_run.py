@@ -101,6 +101,8 @@ def test_gains_of_the_game_are_paired_tests(report: Path, readings: Readings) ->
         assert float(found[group]["p"]) == pytest.approx(stats.ttest_rel(after, before).pvalue, rel=1e-6)
         up, down = int((after > before).sum()), int((after < before).sum())
         assert stats.binomtest(up, up + down).pvalue == pytest.approx(published, rel=2e-3)
+        assert (int(found[group]["improved"]), int(found[group]["worsened"])) == (up, down)
+        assert float(found[group]["exact_p"]) == pytest.approx(published, rel=2e-3)
     assert [found[group]["verdict"] for group in ("en_us", "en_in")] == ["gain", "inconclusive"]
 
 

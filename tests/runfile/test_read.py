@@ -108,6 +108,7 @@ def test_settings_fill_variables_and_override_options(tmp_path: Path) -> None:
         ("learning_rate = 1e-3", BEST.format("eval_los"), 'unknown measure "eval_los"; did you mean "eval_loss"?'),
         ("learning_rate = 1e-3", BEST.format("worst/eval_rewards/accuracies"), 'stage "sft": metric_for_best_model'),
         ("[[audit]]", "[audit]", "two brackets"),
+        ('uses = "dialects"', 'uses = "dialects"\nadjustment = "hom"', "option \"adjustment\" = 'hom'"),
         ("seed = 3", "seed = ", "run.toml: not TOML"),
         ('base = "sandbox"', "", 'option "base" is missing'),
         ("[vars]\nsteepness = 0.2", "", "give --set steepness=VALUE"),

@@ -1,4 +1,4 @@
-"""Holm's adjustment and the omnibus test equal what is published."""
+"""Adjusted p-values and the omnibus test equal what is published."""
 
 from collections.abc import Callable
 from math import isnan
@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.multivariate import test_mvmean as mean_vector_test
 
 from pluralign.stats.contrast import against
-from pluralign.stats.many import equal_means, holm
+from pluralign.stats.many import ADJUST, benjamini_hochberg, equal_means, holm
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import take_spread
 
@@ -25,13 +25,22 @@ def test_holm_is_statsmodels(p: list[float]) -> None:
     np.testing.assert_allclose(holm(np.array(p)), multipletests(p, method="holm")[1], rtol=1e-12)
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@settings(max_examples=15, deadline=None)
+def test_benjamini_and_hochberg_is_statsmodels_and_scipy(p: list[float]) -> None:
+    found = benjamini_hochberg(np.array(p))
+    np.testing.assert_allclose(found, multipletests(p, method="fdr_bh")[1], rtol=1e-12)
+    np.testing.assert_allclose(found, stats.false_discovery_control(p, method="bh"), rtol=1e-12)
+
+
 @given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=8))
 @settings(deadline=None)
 def test_a_test_that_was_not_made_does_not_count(p: list[float]) -> None:
     known = [x for x in p if not isnan(x)]
-    adjusted = holm(np.array(p, float))
-    assert np.isnan(adjusted).tolist() == [isnan(x) for x in p]
-    np.testing.assert_array_equal(adjusted[~np.isnan(adjusted)], holm(np.array(known, float)))
+    for adjust in ADJUST.values():
+        adjusted = adjust(np.array(p, float))
+        assert np.isnan(adjusted).tolist() == [isnan(x) for x in p]
+        np.testing.assert_array_equal(adjusted[~np.isnan(adjusted)], adjust(np.array(known, float)))
 
 
 def test_groups_in_the_same_clusters_are_hotellings(make_panel: MakePanel) -> None:

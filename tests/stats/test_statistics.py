@@ -11,7 +11,7 @@ from scipy.special import expit
 from pluralign.records.estimate import ALL, Estimate
 from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure, Statistic
-from pluralign.stats.audit import compare, estimate, omnibus
+from pluralign.stats.audit import compare, disparities, estimate
 from pluralign.stats.calibration import ece, noise_floor, scaled_by_other_half
 from pluralign.stats.table import Table
 
@@ -88,7 +88,7 @@ def test_the_noise_floor_is_no_change_between_stages(make_table: MakeTable) -> N
     table = make_table({"base": {"de": margins(0)}, "dpo": {"de": margins(1)}})
     changed = {row.measure for row in compare(table, AUDIT, [("base", "dpo")])}
     assert changed == set(AUDIT.measures) - {"floor", "drift"}
-    assert {key[0] for key in omnibus(table, AUDIT, [("base", "dpo")])} == changed
+    assert {key[0] for key in disparities(table, AUDIT, [("base", "dpo")])} == changed
 
 
 def test_a_model_that_learns_not_to_overstate_gains(make_table: MakeTable) -> None:
