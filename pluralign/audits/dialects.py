@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pluralign.data.languages import bcp47
-from pluralign.data.md3 import before_answer, games, is_release, is_won_word
+from pluralign.data.md3 import before_answer, count_won, games, is_release, is_won_word
 from pluralign.errors import InputError
 from pluralign.records.item import Choose, Item, Write
 from pluralign.records.measure import Measure
@@ -74,8 +74,9 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     Raises `InputError` with the row's number where a column is missing or unfit, or a transcript of one line says the
     answer.
     """
-    table: Sequence[Row] = tuple(rows)
-    table = tuple(games(table)) if is_release(table) else table
+    given: Sequence[Row] = tuple(rows)
+    table = tuple(games(given)) if is_release(given) else given
+    left_out = count_won(given) - len(table) if is_release(given) else 0
     asked: list[tuple[int, Row, str]] = []
     for number, row in enumerate(table, start=1):
         require(row, number, [column for column in COLUMNS if column != "distractors"])
@@ -91,7 +92,12 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
             asks=(Write(prompt=prompt, max_tokens=MAX_TOKENS), Choose(prompt=prompt, options=words)),
             slices={"dialect": text(row, "dialect", number)},
             cluster=_cluster(row, number),
-            gold={"answer": answer, "distractors": distractors},
+            gold={
+                "answer": answer,
+                "distractors": distractors,
+                "drawn": "distractors" not in row,
+                "left_out": left_out,
+            },
         )
 
 
@@ -115,6 +121,15 @@ def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Rea
     yield Reading(measure="answered", value=answered)
     yield Reading(measure="forced_choice", value=credit(stated_preferences(chosen, words), 0))
     yield Reading(measure="forced_choice_sum", value=credit(summed_preferences(chosen, len(words)), 0))
+
+
+def notices(items: Sequence[Item], options: Options) -> Iterator[str]:
+    """How many games of a release are left out, and how many choices are easier than those of the players."""
+    left_out, drawn = items[0].gold["left_out"], sum(item.gold["drawn"] for item in items)
+    if left_out:
+        yield f"{left_out} games that were won are left out: their transcripts are missing or never spell the answer"
+    if drawn:
+        yield f"the five other words of {drawn} games are drawn from the answers to others: an easier choice"
 
 
 def code(slice: str, group: str) -> str:

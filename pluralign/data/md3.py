@@ -40,6 +40,11 @@ def is_won_word(row: Row) -> bool:
     return row.get("game_type", "word") == "word" and row.get("prompt_status", "win") == "win"
 
 
+def count_won(rows: Sequence[Row]) -> int:
+    """How many word games of the release were won, be their transcripts at hand or not."""
+    return sum(WORD in row and is_won_word(row) for row in rows)
+
+
 def before_answer(transcript: str, answer: str) -> str:
     """The lines before the first that contains the answer, whatever the case, be it within another word.
 

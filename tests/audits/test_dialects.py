@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from pluralign.audits.dialects import Options, code, items, read
+from pluralign.audits.dialects import Options, code, items, notices, read
 from pluralign.errors import InputError
 from pluralign.records.item import Item
 from pluralign.records.reply import Reply
@@ -135,7 +135,10 @@ def test_only_word_games_that_were_won_are_asked() -> None:
 def test_distractors_are_drawn_from_the_other_answers_by_the_seed() -> None:
     answers = ["Cycle", "Bicycle", "Pen", "Torch", "Lamp", "Desk", "School", "Rice", "Cup"]
     rows = [{"dialect": "en_ng", "transcript": "", "answer": answer} for answer in answers]
-    drawn = [one.gold["distractors"] for one in items(rows, Options(distractor_seed=1))]
+    asked = list(items(rows, Options(distractor_seed=1)))
+    drawn = [one.gold["distractors"] for one in asked]
+    assert next(notices(asked, Options(distractor_seed=1))).startswith("the five other words of 9 games are drawn from")
+    assert list(notices([item()], Options())) == []
     for answer, words in zip(answers, drawn, strict=True):
         assert len(set(words)) == 5
         assert set(words) < set(answers) - {answer}

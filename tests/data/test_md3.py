@@ -76,6 +76,9 @@ def test_the_audit_takes_the_folder_as_it_is(release: Path) -> None:
     items = list(dialects.items(table(release), dialects.Options()))
     assert [item.cluster for item in items] == ["m1", "m1", "m2"]
     assert [item.slices["dialect"] for item in items] == ["en_in", "en_in", "en_ng"]
+    assert list(dialects.notices(items, dialects.Options())) == [
+        "2 games that were won are left out: their transcripts are missing or never spell the answer"
+    ]
     assert items[0].gold["distractors"] == ("Pedal", "Scooter", "Ride", "Helmet", "Road")
 
 
