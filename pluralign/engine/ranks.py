@@ -151,16 +151,33 @@ def sharded(
             return score(model, forks, token_budget=token_budget)
         inner = inner_model(model)
         refuse_longer(forks, None if inner is None else max_tokens(inner))
-        shares = deal(_sizes(forks), count_ranks())
-        own = [forks[index] for index in shares[own_rank()]]
 
-        def scored() -> list[list[float]]:
-            found = score(model, own, token_budget=token_budget).split() if own else []
-            return [value.tolist() for value, _ in found]
+        def scored(places: list[int]) -> list[list[float]]:
+            found = score(model, [forks[place] for place in places], token_budget=token_budget)
+            return [values.tolist() for values, _ in found.split()]
 
-        values = gathered(scored)
+        by_fork = shared(scored, _sizes(forks))
     device = next(model.parameters()).device
-    return _in_order(shares, values, forks, device)
+    flat = [value for each in by_fork for value in each]
+    values: Float[Tensor, " completion"] = torch.tensor(flat, dtype=torch.float64, device=device)
+    tokens = torch.tensor([len(completion) for fork in forks for completion in fork.completions], device=device)
+    return Scores(values, tokens, tuple(len(fork.completions) for fork in forks))
+
+
+def shared(work: Callable[[list[int]], list[T]], sizes: Sequence[int]) -> list[T]:
+    """What `work` gives for every index of `sizes`, in order; each process gives it those of an about even share.
+
+    Raises: as `together`. What it gives must be picklable.
+    """
+    shares = [sorted(share) for share in deal(sizes, count_ranks())]
+    own = shares[own_rank()]
+    values = gathered(lambda: work(own) if own else [])
+    found = {
+        index: value
+        for share, each in zip(shares, values, strict=True)
+        for index, value in zip(share, each, strict=True)
+    }
+    return [found[index] for index in range(len(sizes))]
 
 
 def deal(sizes: Sequence[int], ranks: int) -> list[list[int]]:
@@ -180,17 +197,3 @@ def _sizes(forks: Sequence[Fork]) -> list[int]:
 
 def _started() -> bool:
     return distributed.is_available() and distributed.is_initialized()
-
-
-def _in_order(
-    shares: list[list[int]], gathered: list[list[list[float]]], forks: Sequence[Fork], device: torch.device
-) -> Scores:
-    by_fork = {
-        index: value
-        for share, values in zip(shares, gathered, strict=True)
-        for index, value in zip(share, values, strict=True)
-    }
-    flat = [value for index in range(len(forks)) for value in by_fork[index]]
-    values: Float[Tensor, " completion"] = torch.tensor(flat, dtype=torch.float64, device=device)
-    tokens = torch.tensor([len(completion) for fork in forks for completion in fork.completions], device=device)
-    return Scores(values, tokens, tuple(len(fork.completions) for fork in forks))

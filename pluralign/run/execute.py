@@ -125,6 +125,7 @@ def _train(rung: Rung, prepared: Prepared, meter: Meter, made_on: Mapping[str, s
 
 def stage_job(rung: Rung, prepared: Prepared, out: Path) -> "Job":
     """The training of a stage in the folder `out`. Raises: InputError where its rewards cannot be loaded."""
+    from pluralign.engine.ranks import together
     from pluralign.train.job import Job
     from pluralign.train.rollouts import make_rollouts
 
@@ -155,4 +156,5 @@ def stage_job(rung: Rung, prepared: Prepared, out: Path) -> "Job":
     )
     if not part.header.rewards:
         return job
-    return dataclasses.replace(job, rollouts=make_rollouts(job, load_rewards(part, prepared)))
+    rollouts = together(lambda: make_rollouts(job, load_rewards(part, prepared)))
+    return dataclasses.replace(job, rollouts=rollouts)

@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 
 from pluralign.engine.ranks import gathered, is_told, linked, own_rank, together
-from pluralign.errors import InputError, PluralignError, RunError
+from pluralign.errors import PluralignError, RunError
 from pluralign.run.execute import execute, stage_job
 from pluralign.run.parts import Prepared, Rung
 from pluralign.run.progress import named
@@ -27,12 +27,10 @@ PATIENCE = timedelta(days=30)
 def execute_together(prepare: Callable[[], Prepared], *, command: str) -> str | None:
     """Make what is missing of a run with all processes of torchrun; gives what to print, None in all but process 0.
 
-    Raises: as `prepare` and `execute`; InputError where a stage cannot be shared; RunError where the processes do not
-    see the same run, or one has ended.
+    Raises: as `prepare` and `execute`; RunError where the processes do not see the same run, or one has ended.
     """
     with _joined() as waiting:
         prepared = together(prepare)
-        together(lambda: _check(prepared))
         _check_same(prepared)
         if own_rank() > 0:
             _follow(prepared, waiting)
@@ -55,16 +53,6 @@ def _joined() -> Iterator[Any]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     yield distributed.new_group(backend="gloo", timeout=PATIENCE)
     distributed.destroy_process_group()
-
-
-def _check(prepared: Prepared) -> None:
-    for rung in prepared.rungs:
-        part, entry = rung.part, rung.entry
-        if part is None or entry is None or not part.header.rewards or entry.state(prepared.folder) == "done":
-            continue
-        raise InputError(
-            f"{part.place}: a policy that writes is not shared between processes; run it once without torchrun"
-        )
 
 
 def _check_same(prepared: Prepared) -> None:

@@ -64,3 +64,8 @@ class Job:
     def temperature(self) -> float:
         """The temperature of log-probabilities: what the method draws completions at, where it does."""
         return getattr(self.options, "temperature", 1.0)
+
+    @property
+    def reserved(self) -> int:
+        """Tokens that a prompt leaves for a completion which the policy writes, where the method has such an option."""
+        return getattr(self.options, "max_completion_length", 1)

@@ -38,7 +38,7 @@ def render_lesson(job: Job, tokenizer: PreTrainedTokenizerBase, limits: Sequence
         tokenizer=tokenizer,
         template=job.template,
         max_length=min([job.training.max_length, *(limit for limit in limits if limit is not None)]),
-        reserved=getattr(job.options, "max_completion_length", 1),
+        reserved=job.reserved,
     )
     train, fitting = renderer.render(job.preferences)
     held_out, held_out_fitting = renderer.render(job.held_out)

@@ -26,7 +26,7 @@ from pluralign.engine.memory import out_of_memory
 from pluralign.engine.ranks import count_ranks, from_first, linked, own_rank, together, told
 from pluralign.engine.reward_head import rewards
 from pluralign.engine.scores import Scores
-from pluralign.errors import InputError, RunError
+from pluralign.errors import RunError
 from pluralign.store import STEPS
 from pluralign.train import adapting, snapshot
 from pluralign.train.beginning import begin, load_trained
@@ -38,7 +38,7 @@ from pluralign.train.keeping import keep_if_due, take_best
 from pluralign.train.lesson import Lesson
 from pluralign.train.optimiser import clip, learning_rate, make_optimiser
 from pluralign.train.order import choose, count_epoch, count_steps, seed_of
-from pluralign.train.parallel import shard, whole_tensors
+from pluralign.train.parallel import on_whole_weights, shard, whole_tensors
 from pluralign.train.precision import autocast, use_bf16
 from pluralign.train.rollout_log import rollout_record
 from pluralign.train.snapshot import State, trained
@@ -74,10 +74,10 @@ def _train(job: Job) -> None:
     check_trackers(job.training.report_to)
     device = pick_device(job.device)
     bf16 = use_bf16(job.training.bf16, device)
-    if job.rollouts is not None and count_ranks() > 1:
-        raise InputError(f"{_method(job)}: a policy that writes is not shared between processes; run it in one")
     lesson, model, tokenizer = together(lambda: begin(job, device, bf16))
     saved_as = format_of(model)
+    if job.rollouts is not None and count_ranks() > 1:
+        job = dataclasses.replace(job, rollouts=on_whole_weights(job.rollouts, model))
     judge = Judge(
         model=model,
         method=job.method,
@@ -113,7 +113,7 @@ def _score(job: Job, lesson: Lesson, model: PreTrainedModel) -> Callable[..., Sc
     score = rewards if job.method.KIND == "reward" else partial(logprobs, temperature=job.temperature)
     if count_ranks() == 1:
         return score
-    return shard(model, score, [example.fork for example in (*lesson.train, *lesson.held_out)])
+    return shard(model, score, [example.fork for example in (*lesson.train, *lesson.held_out)], job.reserved)
 
 
 def _assemble(job: Job, state: State) -> None:

@@ -8,16 +8,17 @@ fewer passes to make than another sends an example through once more, whose grad
 Source: Rajbhandari et al. 2020, ZeRO, arXiv:1910.02054, stage 3; Zhao et al. 2023, PyTorch FSDP, arXiv:2304.11277.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -27,6 +28,7 @@ from pluralign.engine.scores import Scores
 from pluralign.errors import RunError
 from pluralign.records.fork import Fork
 
+T = TypeVar("T")
 WHOLE = 2**40
 """A token budget that cuts nothing: what goes through a sharded model at once is cut beforehand."""
 
@@ -86,12 +88,16 @@ class Whole(nn.Module):
             raise RunError("a sharded model must see a pass at once; its memory is too small, so lower token_budget")
 
 
-def shard(model: PreTrainedModel, score: Callable[..., Scores], forks: Sequence[Fork]) -> Callable[..., Scores]:
+def shard(
+    model: PreTrainedModel, score: Callable[..., Scores], forks: Sequence[Fork], reserved: int = 1
+) -> Callable[..., Scores]:
     """Shard the model's weights over all processes, each layer by itself; gives `score` for the model as it is then.
 
-    `forks`: all that it will be asked of. What the engine tries out on a model, such as whether it can pack, is tried
+    `forks`: all that it will be asked of, but that completions which the policy writes, for which the end token stands,
+    are up to `reserved` tokens long. What the engine tries out on a model, such as whether it can pack, is tried
     before; after, `token_budget` has no meaning.
     """
+    forks = [Fork(fork.prompt, tuple(completion * reserved for completion in fork.completions)) for fork in forks]
     longest = max(forks, key=lambda fork: len(fork.prompt) + max(map(len, fork.completions)))
     with torch.no_grad():
         shares_prompts(model, forks)
@@ -133,12 +139,39 @@ def whole_tensors(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     return found
 
 
-def placed_like(value: Tensor, pattern: Tensor) -> Tensor:
-    """The shard of `value` here, where `pattern` is sharded; every process must have all of it."""
-    if not isinstance(pattern, DTensor):
-        return value
-    mesh = pattern.device_mesh
-    return distribute_tensor(value.to(mesh.device_type), mesh, pattern.placements, src_data_rank=None)
+def on_whole_weights(work: Callable[..., T], model: PreTrainedModel) -> Callable[..., T]:
+    """`work`, whose first argument is `model`, for the time when that is sharded: it is given a body of the same form.
+
+    `model` must be whole yet. The body holds nothing but while it works: then all weights, in every process, so that
+    each may run it as often as it likes. Every process must call this together, and what is given back.
+    """
+    hollow = {
+        id(weight): nn.Parameter(torch.empty_like(weight, device="meta"), weight.requires_grad)
+        for weight in model.parameters()
+    }
+    body = copy.deepcopy(model, {**hollow})
+    empty = dict(body.named_parameters(remove_duplicate=False))
+
+    def worked(sharded: PreTrainedModel, *given: Any) -> T:
+        body.load_state_dict(_whole_parameters(sharded), strict=False, assign=True)
+        try:
+            return work(body, *given)
+        finally:
+            body.load_state_dict(empty, strict=False, assign=True)
+
+    return worked
+
+
+def _whole_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """All weights, each put together from its shards once however many names it has."""
+    made: dict[int, nn.Parameter] = {}
+    found: dict[str, nn.Parameter] = {}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        if id(weight) not in made:
+            full = weight.full_tensor() if isinstance(weight, DTensor) else weight
+            made[id(weight)] = nn.Parameter(full.detach(), weight.requires_grad)
+        found[name] = made[id(weight)]
+    return found
 
 
 def number(value: Tensor) -> float:

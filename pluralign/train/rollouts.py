@@ -1,7 +1,7 @@
 """Rollouts: the policy writes completions to a step's prompts, rewards judge them, and the reference is asked.
 
 What is written follows from the job's seed, the step and the prompt's place in it, so that a training that was killed
-writes the same again.
+writes the same again, and several processes, each of which writes to its share of the prompts, write what one writes.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.loading.load import load_causal, read_outline
 from pluralign.engine.logprobs import logprobs
+from pluralign.engine.ranks import from_first, shared
 from pluralign.engine.writing.draft import end_tokens
 from pluralign.engine.writing.draw import Distribution
 from pluralign.engine.writing.sampling import Sampled, Sampling, sample
@@ -40,7 +41,7 @@ class Rollouts:
 
     `method` gives `advantages`, and `options` are its own; `reference` is a model beside the policy, None where it is
     the policy without its adapter, or `beta` is 0; `rewards` are weighed by `options.reward_weights`, 1 each unless
-    given; `server` writes in place of the engine where it is given.
+    given; `server` writes in place of the engine where it is given, and hears of the first process alone.
     """
 
     method: ModuleType
@@ -58,21 +59,25 @@ class Rollouts:
         Raises: RunError where a reward is missing, or the model's logits are not numbers; InputError for completions
         that are too long for a reward model.
         """
-        sampled = self._draw(model, step, examples)
-        forks = [
-            Fork(example.fork.prompt, tuple(each.ids for each in siblings))
-            for example, siblings in zip(examples, sampled, strict=True)
-        ]
-        reference = self._asked_reference(model, forks) if self.options.beta > 0 else [None] * len(forks)
-        answers = self._judged(model, examples, sampled)
-        made = [
-            replace(example, fork=fork, reference=values, answers=answer)
-            for example, fork, values, answer in zip(examples, forks, reference, answers, strict=True)
-        ]
-        keep_old = self.options.num_iterations > 1 or self.options.normalize_advantages
-        return self._with_old(made, self._logprobs(model, forks)) if keep_old else made
+        seeds = [seed_of(self.seed, step, place) for place in range(len(examples))]
+        served = None if self.server is None else from_first(lambda: self._draw(model, examples, seeds))
 
-    def _draw(self, model: PreTrainedModel, step: int, examples: Sequence[Example]) -> list[list[Sampled]]:
+        def written(places: list[int]) -> list[Example]:
+            some = [examples[place] for place in places]
+            if served is not None:
+                return self._known(model, some, [served[place] for place in places])
+            return self._known(model, some, self._draw(model, some, [seeds[place] for place in places]))
+
+        room = self.options.num_generations * self.options.max_completion_length
+        made = shared(written, [len(example.fork.prompt) + room for example in examples])
+        return self._with_advantages(made) if self._keeps_old else made
+
+    @property
+    def _keeps_old(self) -> bool:
+        """Whether more than one step follows, or advantages that no prompt's completions give alone."""
+        return self.options.num_iterations > 1 or self.options.normalize_advantages
+
+    def _draw(self, model: PreTrainedModel, examples: Sequence[Example], seeds: Sequence[int]) -> list[list[Sampled]]:
         options = self.options
         sampling = Sampling(
             max_tokens=options.max_completion_length,
@@ -80,12 +85,27 @@ class Rollouts:
             distribution=Distribution(temperature=options.temperature, top_k=options.top_k, top_p=options.top_p),
         )
         prompts = [example.fork.prompt for example in examples]
-        seeds = [seed_of(self.seed, step, place) for place in range(len(examples))]
         with torch.no_grad(), self._autocast(model):
             if self.server is not None:
                 return self.server.write(model, self.tokenizer, prompts, seeds, sampling)
             budget = self.training.token_budget
             return sample(model, self.tokenizer, prompts, seeds, sampling, token_budget=budget)
+
+    def _known(
+        self, model: PreTrainedModel, examples: Sequence[Example], sampled: Sequence[Sequence[Sampled]]
+    ) -> list[Example]:
+        """The examples with what was drawn, and all that is known of it but the advantages."""
+        forks = [
+            Fork(example.fork.prompt, tuple(each.ids for each in siblings))
+            for example, siblings in zip(examples, sampled, strict=True)
+        ]
+        reference = self._asked_reference(model, forks) if self.options.beta > 0 else [None] * len(forks)
+        answers = self._judged(model, examples, sampled)
+        old = self._logprobs(model, forks) if self._keeps_old else [None] * len(forks)
+        return [
+            replace(example, fork=fork, reference=values, answers=replace(answer, old=own))
+            for example, fork, values, answer, own in zip(examples, forks, reference, answers, old, strict=True)
+        ]
 
     def _judged(
         self, model: PreTrainedModel, examples: Sequence[Example], sampled: Sequence[Sequence[Sampled]]
@@ -122,18 +142,18 @@ class Rollouts:
         with torch.no_grad(), self._autocast(model):
             return [tuple(values.tolist()) for values, _ in logprobs(model, forks, **settings).split()]
 
-    def _with_old(self, examples: list[Example], old: Values) -> list[Example]:
-        """With the log-probabilities of the policy that wrote, and the advantages that follow over the whole step."""
+    def _with_advantages(self, examples: list[Example]) -> list[Example]:
+        """With the advantages that follow over the whole step from the log-probabilities of the policy that wrote."""
         references = [example.reference for example in examples if example.reference is not None]
         advantages: torch.Tensor = self.method.advantages(
             drawn(examples, torch.float64),
-            torch.tensor(old, dtype=torch.float64),
+            torch.tensor([_answers(example).old for example in examples], dtype=torch.float64),
             torch.tensor(references, dtype=torch.float64) if references else None,
             self.options,
         )
         return [
-            replace(example, answers=replace(_answers(example), old=values, advantages=tuple(found)))
-            for example, values, found in zip(examples, old, advantages.tolist(), strict=True)
+            replace(example, answers=replace(_answers(example), advantages=tuple(found)))
+            for example, found in zip(examples, advantages.tolist(), strict=True)
         ]
 
     def _autocast(self, model: PreTrainedModel) -> torch.autocast:

@@ -1,12 +1,12 @@
 """Snapshots: all that changes while a stage is trained, on disk, so that a killed training goes on to the same bits.
 
 A snapshot is a folder named by its step. It is written beside, made durable and renamed, so that it stands whole or
-not at all; it is renamed away before it is deleted. The log up to its step is on disk before it is.
+not at all; it is renamed away before it is deleted. The log up to its step is on disk before it is. Of several
+processes each writes its own shards; any number of them may go on from it.
 """
 
 import io
 import json
-import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,19 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from pluralign import store
 from pluralign.engine.memory import out_of_memory
-from pluralign.engine.ranks import from_first
+from pluralign.engine.ranks import from_first, own_rank, together
 from pluralign.errors import RunError
+from pluralign.train import checkpoint
 from pluralign.train.examples import Example
-from pluralign.train.parallel import placed_like, whole_tensors
 
 Tensors = dict[str, Tensor]
+WEIGHTS, MOMENTS = "model.", "optimiser."
+"""What the names of tensors begin with."""
+MEMORY = "memory.pt"
+"""What the weighting remembers, and examples that more steps are taken on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,30 +54,22 @@ def path_of(folder: Path, step: int) -> Path:
 def write(folder: Path, state: State, *, key: str | None, log_bytes: int) -> None:
     """Add the snapshot of `state` to `folder`; `key` names the job, and its log has `log_bytes` up to this step.
 
-    Of several processes every one must call this; the first writes, what another would: the tensors are whole.
+    Of several processes every one must call this; the first says that it is whole when all have written their part.
 
     Raises: RunError where it cannot be written, such as on a full disk; earlier snapshots stand as they were.
     """
-    weights = whole_tensors(trained(state.model).items())
-    moments = whole_tensors(_flat(state.optimiser.state_dict()["state"]).items())
-    from_first(lambda: _write(folder, state, (weights, moments), {"key": key, "log_bytes": log_bytes}))
-
-
-def _write(folder: Path, state: State, tensors: tuple[Tensors, Tensors], said: dict[str, Any]) -> None:
     whole = path_of(folder, state.step)
     beside = whole.with_name(f".{whole.name}.writing")
-    said |= {"step": state.step, "num_tokens": state.num_tokens}
+    said = {"key": key, "log_bytes": log_bytes, "step": state.step, "num_tokens": state.num_tokens}
     try:
-        beside.mkdir(parents=True)
-        _write_files(beside, state, *tensors)
-        store.write_json(beside / "state.json", said)
-        store.write_text(beside / "DONE", f"{said['key']}\n")
-        beside.rename(whole)
-        store.sync_folder(folder)
-    except (OSError, RuntimeError, SafetensorError) as error:
+        from_first(lambda: beside.mkdir(parents=True))
+        checkpoint.save(beside, _weights(state.model) | _moments(state.optimiser))
+        from_first(lambda: _complete(beside, state, said))
+    except (OSError, RuntimeError) as error:
         if out_of_memory(error):
             raise
-        shutil.rmtree(beside, ignore_errors=True)
+        if own_rank() == 0:
+            shutil.rmtree(beside, ignore_errors=True)
         before = max(steps(folder), default=0)
         kept = f"that of step {before} is kept" if before else "there is none before it"
         raise RunError(
@@ -83,15 +77,15 @@ def _write(folder: Path, state: State, tensors: tuple[Tensors, Tensors], said: d
         ) from error
 
 
-def _write_files(folder: Path, state: State, weights: Tensors, moments: Tensors) -> None:
-    save_file({name: weight.contiguous() for name, weight in weights.items()}, _weights(folder))
-    save_file(moments, folder / "optimiser.safetensors")
+def _complete(beside: Path, state: State, said: dict[str, Any]) -> None:
+    """Add to the tensors what the first process alone writes, and give the folder its name."""
     buffer = io.BytesIO()
     torch.save((state.weighting, state.written), buffer)
-    (folder / "memory.pt").write_bytes(buffer.getvalue())
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    store.write_bytes(beside / MEMORY, buffer.getvalue())
+    store.write_json(beside / "state.json", said)
+    store.write_text(beside / "DONE", f"{said['key']}\n")
+    beside.rename(path_of(beside.parent, state.step))
+    store.sync_folder(beside.parent)
 
 
 def steps(folder: Path) -> list[int]:
@@ -118,17 +112,13 @@ def take_up(folder: Path, state: State, *, key: str | None, log: Path) -> int:
 
     Where there is none, or the job has no key, the state stays as it is and the answer is 0. Snapshots that are of no
     use to this job are deleted. Of several processes every one must call this, and sees the same folder.
+
+    Raises: RunError where the snapshot cannot be read.
     """
     said = from_first(lambda: _find(folder, key, log))
     if said is None:
         return 0
-    found = path_of(folder, said["step"])
-    load_weights(found, state.model)
-    packed = state.optimiser.state_dict()
-    packed["state"] = _placed(_unflat(load_file(found / "optimiser.safetensors")), state.optimiser)
-    state.optimiser.load_state_dict(packed)
-    # A weighting may remember anything, and the file is this run's own.
-    state.weighting, state.written = torch.load(found / "memory.pt", weights_only=False)
+    together(lambda: _restore(path_of(folder, said["step"]), state))
     state.step, state.num_tokens = said["step"], said["num_tokens"]
     return said["log_bytes"]
 
@@ -148,18 +138,36 @@ def _newest(folder: Path, key: str | None, log_bytes: int) -> dict[str, Any] | N
     return None
 
 
+def _restore(snapshot: Path, state: State) -> None:
+    load_weights(snapshot, state.model)
+    _load_moments(snapshot, state.optimiser)
+    # A weighting may remember anything, and the file is this run's own.
+    state.weighting, state.written = torch.load(snapshot / MEMORY, weights_only=False)
+
+
 def load_weights(snapshot: Path, model: PreTrainedModel) -> None:
-    """Give the model the weights of a snapshot. Raises: RunError where they are not this model's."""
-    held, own = load_file(_weights(snapshot)), trained(model)
-    if held.keys() != own.keys():
+    """Give the model, whole or in shards, the weights of a snapshot. No process waits for another.
+
+    Raises: RunError where they are not this model's.
+    """
+    own = _weights(model)
+    if own.keys() != {name for name in checkpoint.outline(snapshot) if name.startswith(WEIGHTS)}:
         raise RunError(f"{snapshot}: the weights are another model's; delete the folder and run again")
-    with torch.no_grad():
-        for name, weight in own.items():
-            weight.copy_(placed_like(held[name], weight))
+    checkpoint.load(snapshot, own)
 
 
-def _weights(snapshot: Path) -> Path:
-    return snapshot / "model.safetensors"
+def _load_moments(snapshot: Path, optimiser: torch.optim.AdamW) -> None:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    state: dict[int, Tensors] = {}
+    for name, held in checkpoint.outline(snapshot).items():
+        if name.startswith(MOMENTS):
+            index, _, kind = name.removeprefix(MOMENTS).partition(".")
+            value = torch.zeros_like(parameters[int(index)]) if held.ndim else torch.zeros((), dtype=held.dtype)
+            state.setdefault(int(index), {})[kind] = value
+    checkpoint.load(snapshot, _flat(state))
+    packed = optimiser.state_dict()
+    packed["state"] = state
+    optimiser.load_state_dict(packed)
 
 
 def trained(model: PreTrainedModel) -> dict[str, nn.Parameter]:
@@ -167,23 +175,13 @@ def trained(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def _flat(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{index}.{name}": value for index, held in state.items() for name, value in held.items()}
+def _weights(model: PreTrainedModel) -> Tensors:
+    return {f"{WEIGHTS}{name}": weight.detach() for name, weight in trained(model).items()}
 
 
-def _unflat(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """The optimiser's state, in memory of its own: what is read lies in the file's."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value.clone()
-    return state
+def _moments(optimiser: torch.optim.AdamW) -> Tensors:
+    return _flat(optimiser.state_dict()["state"])
 
 
-def _placed(state: dict[int, dict[str, Tensor]], optimiser: torch.optim.AdamW) -> dict[int, dict[str, Tensor]]:
-    """The optimiser's state, sharded as its parameters are."""
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    return {
-        index: {name: placed_like(value, parameters[index]) if value.ndim else value for name, value in held.items()}
-        for index, held in state.items()
-    }
+def _flat(state: dict[int, Tensors]) -> Tensors:
+    return {f"{MOMENTS}{index}.{kind}": value for index, held in state.items() for kind, value in held.items()}

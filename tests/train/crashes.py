@@ -29,7 +29,7 @@ from pluralign.errors import RunError
 from pluralign.methods import dpo
 from pluralign.records.preference import Preference
 from pluralign.records.training import Training
-from pluralign.train import beginning, loop, reference_cache, snapshot
+from pluralign.train import beginning, checkpoint, loop, reference_cache
 from pluralign.train.journal import Journal
 from pluralign.train.reference_cache import ReferenceCache
 
@@ -135,7 +135,7 @@ def attempt(base: Path, run: Path, plan: str, of: int) -> int:
     fate = Fate(plan, of)
     for place, names in (
         (os, ("fsync", "rename", "mkdir", "unlink", "rmdir")),
-        (snapshot, ("save_file",)),
+        (checkpoint, ("save",)),
         (Journal, ("write",)),
         (loop, ("save",)),
         (beginning, ("_score",)),

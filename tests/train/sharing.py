@@ -2,17 +2,22 @@
 
     python sharing.py FOLDER CASES.json
 
-A case holds its name, the folder of the `base`, how many `ranks`, the names of `method` and `weighting`, options of
-`training`, and `fails`: which rank fails in which way ("lesson", "loss", "memory", "killed", "log") at its which
-call. A process is forked for every rank; the stage is left in FOLDER/NAME.
+A case holds its name, the folder of the `base`, how many `ranks`, the names of `method` and `weighting`, `options` of
+the method, options of `training`, and how it ends early: `fails`, which rank fails in which way ("lesson", "loss",
+"memory", "killed", "fsync": killed when it makes something durable, "reward") at its which call; or `killed`, the ranks
+that are killed from outside when the log has so many lines. A process is forked for every rank; the stage is left in
+FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news.
 """
 
 import json
+import math
 import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,10 +27,11 @@ from jaxtyping import install_import_hook
 from torch import distributed
 
 with install_import_hook("pluralign", "beartype.beartype"):
-    from pluralign.train import loop
+    from pluralign.train import loop, rewarding, rollouts
 
 from pluralign.data.template import PLAIN
-from pluralign.engine.ranks import is_told
+from pluralign.engine.ranks import is_told, own_rank
+from pluralign.engine.writing.sampling import sample
 from pluralign.errors import InputError
 from pluralign.records.preference import Preference
 from pluralign.records.training import Training
@@ -46,11 +52,42 @@ def preference(number: int) -> Preference:
     )
 
 
+def letters(prompts: list[str], completions: list[str], **_: Any) -> list[float]:
+    """The share of the letters a to m."""
+    return [sum("a" <= letter <= "m" for letter in text) / 8 for text in completions]
+
+
+class Server:
+    """Writes what the engine writes, and notes who asked."""
+
+    def __init__(self, asked: Path) -> None:
+        self.asked = asked
+
+    def write(self, model: Any, tokenizer: Any, prompts: Any, seeds: Any, sampling: Any) -> Any:
+        with self.asked.open("a") as file:
+            file.write(f"{own_rank()} {len(prompts)}\n")
+        return sample(model, tokenizer, prompts, seeds, sampling)
+
+
+def online(job: loop.Job, case: dict[str, Any]) -> loop.Job:
+    reward = rewarding.FunctionReward(name="letters", function=letters)
+    made: Any = rollouts.make_rollouts(job, [reward])
+    if case.get("served"):
+        object.__setattr__(made, "server", Server(job.out.with_name(f"{job.out.name}.asked")))
+    return replace(job, rollouts=made)
+
+
+def tell(news: Path, *, completed: int, note: str, **_: int) -> None:
+    if own_rank() == 0:
+        with news.open("a") as file:
+            file.write(f"{completed} {note}\n")
+
+
 def job(case: dict[str, Any], out: Path) -> loop.Job:
     method = import_module(f"pluralign.methods.{case['method']}")
-    return loop.Job(
+    found = loop.Job(
         method=method,
-        options=method.Options(),
+        options=method.Options(**case.get("options", {})),
         training=Training(**case["training"]),
         parent=case["base"],
         preferences=tuple(map(preference, range(20))),
@@ -60,8 +97,10 @@ def job(case: dict[str, Any], out: Path) -> loop.Job:
         template=PLAIN,
         out=out,
         key=case.get("key"),
+        on_step=partial(tell, out.with_name(f"{out.name}.news")),
         device="cpu",
     )
+    return online(found, case) if case["method"] == "rloo" else found
 
 
 def spoil(what: str, at: int) -> None:
@@ -84,9 +123,22 @@ def spoil(what: str, at: int) -> None:
     def refuse(*_: Any) -> Any:
         raise InputError("no such model")
 
-    Judge.losses = spoilt
-    if what == "lesson":
+    def fsync(handle: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        sync(handle)
+
+    sync = os.fsync
+    if what == "fsync":
+        os.fsync = fsync
+    elif what == "lesson":
         loop.begin = refuse
+    elif what == "reward":
+        rewarding.FunctionReward.rewards = lambda _, written: [(math.nan,) * len(one.texts) for one in written]
+    else:
+        Judge.losses = spoilt
 
 
 def take_part(meeting: Path, rank: int, case: dict[str, Any], out: Path) -> None:
@@ -102,28 +154,39 @@ def take_part(meeting: Path, rank: int, case: dict[str, Any], out: Path) -> None
         distributed.destroy_process_group()
 
 
-def fork(folder: Path, rank: int, case: dict[str, Any]) -> int:
-    """Start a process for one rank; what it says of an error is in a file of its own."""
+def fork(folder: Path, number: int, rank: int, case: dict[str, Any]) -> int:
+    """Start a process for one rank of case `number`; what it says of an error is in a file of its own."""
     child = os.fork()
     if child:
         return child
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        take_part(folder / f"{case['name']}.meeting", rank, case, folder / case["name"])
+        take_part(folder / f"{number}.meeting", rank, case, folder / case["name"])
     except BaseException as error:
         said = {"error": f"{type(error).__name__}: {error}", "told": is_told(error)}
-        (folder / f"{case['name']}.{rank}").write_text(json.dumps(said))
+        (folder / f"{number}.{rank}").write_text(json.dumps(said))
         os._exit(3)
     os._exit(0)
 
 
+def kill(children: list[int], out: Path, lines: int) -> None:
+    """End processes as soon as the log in `out` has so many lines, or in the end."""
+    log, latest = out / "log.jsonl", time.monotonic() + 60
+    while time.monotonic() < latest and not (log.exists() and log.read_bytes().count(b"\n") >= lines):
+        time.sleep(0.001)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+
+
 def main(folder: Path, cases: list[dict[str, Any]]) -> None:
     torch.set_num_threads(1)
-    for case in cases:
+    for number, case in enumerate(cases):
         began = time.monotonic()
-        children = [fork(folder, rank, case) for rank in range(case["ranks"])]
+        children = [fork(folder, number, rank, case) for rank in range(case["ranks"])]
+        if "killed" in case:
+            kill([children[rank] for rank in case["killed"]["ranks"]], folder / case["name"], case["killed"]["lines"])
         ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        files = [folder / f"{case['name']}.{rank}" for rank in range(case["ranks"])]
+        files = [folder / f"{number}.{rank}" for rank in range(case["ranks"])]
         said = [json.loads(file.read_text()) if file.exists() else None for file in files]
         print(json.dumps({"ends": ends, "said": said, "seconds": time.monotonic() - began}), flush=True)
 

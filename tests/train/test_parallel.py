@@ -1,10 +1,6 @@
 """Two processes train what one trains: the same losses, weights of groups and model; and a failure ends both."""
 
-import json
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,6 @@ from safetensors.torch import load_file
 
 from pluralign.train import parallel
 
-PROGRAM = Path(__file__).with_name("sharing.py")
 TRAINING = {"learning_rate": 5e-5, "batch_size": 5, "max_steps": 6, "num_train_epochs": 3.0, "warmup_ratio": 0.0}
 EQUAL = {
     "dpo-uniform": {"method": "dpo", "weighting": "uniform"},
@@ -42,52 +37,38 @@ FAILING = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("stages")
-
-
-@pytest.fixture(scope="module")
-def found(tiny, folder) -> dict[str, dict]:
-    """How every case ended, in one process ("… alone") and in two."""
-    base = str(tiny.save_model(folder / "base", "llama", bos=True))
+def make_cases() -> list[dict]:
+    """All cases, those that are held equal in one process ("… alone") and in two."""
     cases = []
     for name, case in (EQUAL | FAILING).items():
-        ranks = [1, 2] if name in EQUAL else [2]
-        made = {"training": TRAINING, "base": base} | case
-        cases += [made | {"ranks": count, "name": f"{name} alone" if count == 1 else name} for count in ranks]
+        for count in (1, 2) if name in EQUAL else (2,):
+            own = {"ranks": count, "name": f"{name} alone" if count == 1 else name}
+            cases.append({"training": TRAINING} | case | own)
     again = {key: value for key, value in cases[-1].items() if key != "fails"}
-    cases += [again | {"ranks": 1, "again": "taken up"}, again | {"ranks": 1, "name": "never killed"}]
-    (folder / "cases.json").write_text(json.dumps(cases))
-    command = [sys.executable, str(PROGRAM), str(folder), str(folder / "cases.json")]
-    alone = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone, timeout=240)
-    ends = map(json.loads, done.stdout.splitlines())
-    return {case.get("again", case["name"]): end for case, end in zip(cases, ends, strict=True)}
+    return [*cases, again | {"ranks": 1, "again": "taken up"}, again | {"ranks": 1, "name": "never killed"}]
 
 
-def records(folder: Path, name: str) -> list[dict]:
-    return [json.loads(line) for line in (folder / name / "log.jsonl").read_text().splitlines()]
+@pytest.fixture(scope="module")
+def trained(run_cases):
+    return run_cases(make_cases())
 
 
-def numbers(record: dict, within: str = "") -> dict[str, float]:
-    """All numbers of a record by the way to them, but for accuracies where all margins are 0 but for rounding."""
-    flat: dict[str, float] = {}
-    for name, value in record.items():
-        if name == "rewards/accuracies" and abs(record["rewards/margins"]) < 1e-5:
-            continue
-        if isinstance(value, dict):
-            flat |= numbers(value, f"{within}{name} ")
-        elif isinstance(value, int | float):
-            flat[within + name] = value
-    return flat
+@pytest.fixture(scope="module")
+def found(trained) -> dict[str, dict]:
+    """How every case ended."""
+    return {case.get("again", case["name"]): end for case, end in zip(make_cases(), trained.ends, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def folder(trained) -> Path:
+    return trained.folder
 
 
 @pytest.mark.parametrize("name", EQUAL)
-def test_two_processes_train_what_one_trains(found, folder, name):
+def test_two_processes_train_what_one_trains(trained, found, numbers, name):
     assert found[name]["ends"] == [0, 0], found[name]
     assert found[f"{name} alone"]["ends"] == [0], found[f"{name} alone"]
-    two, one = records(folder, name), records(folder, f"{name} alone")
+    two, one = trained.records(name), trained.records(f"{name} alone")
     assert [record["event"] for record in two] == [record["event"] for record in one]
     assert two[0] | {"ranks": 1} == one[0]
     assert two[0]["ranks"] == 2
@@ -136,10 +117,10 @@ def test_a_process_that_ends_without_a_word_ends_the_other(found):
     assert all(found[name]["seconds"] < 20 for name in FAILING)
 
 
-def test_one_process_goes_on_where_two_were_killed(found, folder):
+def test_one_process_goes_on_where_two_were_killed(trained, found, numbers):
     assert found["taken up"]["ends"] == [0]
     assert found["never killed"]["ends"] == [0]
-    taken_up, whole = records(folder, "killed-first"), records(folder, "never killed")
+    taken_up, whole = trained.records("killed-first"), trained.records("never killed")
     assert taken_up[0]["ranks"] == 2
     assert [record.get("step") for record in taken_up] == [record.get("step") for record in whole]
     for theirs, ours in zip(whole[1:], taken_up[1:], strict=True):
