@@ -1,8 +1,9 @@
-"""The command line: audit, run, plan, report, names."""
+"""The command line: audit, run, plan, report, census, names."""
 
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,44 @@ Name = Annotated[str | None, Parameter(name="--name", help="What the run file is
 OnlyForecast = Annotated[
     bool, Parameter(name="--plan", negative=(), help="Say what it takes, from a few items that are timed, and stop.")
 ]
+
+Data = Annotated[str, Parameter(help="A file, a folder of shards, or a data set on the hub (docs/data.md).")]
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True)
+class Counting:
+    """How a census counts.
+
+    Parameters
+    ----------
+    source
+        A source of known rows, such as hh_rlhf; rows in TRL's formats need none.
+    columns
+        What columns are called: prompt=question,completion=answer.
+    split
+        One split of a folder or of a data set on the hub.
+    identify
+        What tells languages: py3langid, "FILE.py:NAME" or "MODULE:NAME".
+    characters
+        From how much of a text's beginning its language is told.
+    tokenizer
+        Count its tokens instead of words: a hub id, or a tokenizer.json.
+    workers
+        Processes on this machine; all cores unless said.
+    ray
+        The address of a Ray cluster to count on instead, or "local".
+
+    """
+
+    source: str | None = None
+    columns: str = ""
+    split: str | None = None
+    identify: str = "py3langid"
+    characters: int = 1000
+    tokenizer: str | None = None
+    workers: int | None = None
+    ray: str | None = None
 
 
 @app.command
@@ -100,6 +139,14 @@ def report(file: File, /, *, settings: Settings = None, runs: Runs = Path("runs"
     from pluralign.run.execute import report_only
 
     print(report_only(prepared, command=_command()))
+
+
+@app.command
+def census(data: Data, /, counting: Counting = Counting(), *, runs: Runs = Path("runs")) -> None:  # noqa: B008
+    """Count who is in a data set: languages, dialect markers, countries and identities, by side; leaves a card."""
+    from pluralign.run.census import Request, take
+
+    print(take(Request(data=data, **vars(counting)), runs, command=_command()))
 
 
 @app.command

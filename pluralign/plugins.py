@@ -11,7 +11,7 @@ import importlib.util
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +27,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "weightings": ("VERSION", "NEEDS", "weigh"),
     "audits": ("VERSION", "DESCRIPTION", "MEASURES", "items", "read"),
     "adapter": ("VERSION", "stages", "rows", "replies"),
-    "reward": (),
+    "function": (),
 }
 """What a plug-in of each folder must have; `docs/architecture.md` says what each is."""
 
@@ -81,7 +81,7 @@ def _complete(module: ModuleType, kind: str, place: str) -> ModuleType:
 
 
 def load_file(path: Path, kind: str, *, place: str) -> ModuleType:
-    """Import a user's own file as a plug-in of a folder, an "adapter" of recorded replies, or for "reward" functions.
+    """Import a user's own file as a plug-in of a folder, an "adapter" of recorded replies, or for one "function" of it.
 
     Raises `InputError` where it does not import or lacks what such a plug-in must have.
     """
@@ -101,6 +101,26 @@ def load_file(path: Path, kind: str, *, place: str) -> ModuleType:
         del sys.modules[name]
         raise InputError(f"{place}: {path} cannot be imported: {type(error).__name__}: {error}") from error
     return _complete(module, kind, place)
+
+
+def find_function(name: str, beside: Path, place: str) -> tuple[ModuleType, Callable[..., Any]]:
+    """The function that "FILE.py:NAME" or "MODULE:NAME" names, and the module that it is in.
+
+    Raises: InputError where there is none, or the module does not import.
+    """
+    where, _, function = name.rpartition(":")
+    if where.endswith(".py"):
+        module = load_file(find(where, beside), "function", place=place)
+    else:
+        try:
+            module = importlib.import_module(where)
+        except (ImportError, SyntaxError, TypeError, ValueError) as error:
+            raise InputError(f'{place}: the module "{where}" cannot be imported: {error}') from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        known = (other for other in vars(module) if callable(getattr(module, other)) and not other.startswith("_"))
+        raise InputError(f"{place}: {where}: {unknown('function', function, known)}")
+    return module, found
 
 
 def version(module: ModuleType) -> str:

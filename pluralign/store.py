@@ -71,7 +71,7 @@ def sync_folder(folder: Path) -> None:
 class Entry:
     """A folder of a run: `<run>/<shelf>/<name>-<key>`."""
 
-    shelf: Literal["data", "stages", "audits", "references"]
+    shelf: Literal["data", "stages", "audits", "references", "census"]
     name: str
     made_of: Made
 

@@ -102,6 +102,18 @@ def _codes() -> Mapping[str, str]:
     return found
 
 
+@cache
+def spellings() -> Mapping[str, str]:
+    """Every name of a country as it is written, with its alpha-3 code; the codes themselves are not among them."""
+    found = {
+        str(getattr(country, field)): str(country.alpha_3)
+        for country in _countries()
+        for field in _FIELDS[:-1]
+        if field in dir(country)
+    }
+    return found | {name: code for code, given in _table().items() for name in given}
+
+
 def _countries() -> Iterator[Any]:
     yield from pycountry.countries
 

@@ -1,7 +1,8 @@
 """Rows of one file: CSV, TSV, JSON, JSON Lines or Parquet, text compressed by gzip or not."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,26 @@ def _read_json(path: Path) -> Iterator[dict[str, Any]]:
 
 def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     with open_text(path) as file:
-        number, line = 0, ""
-        try:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _object(json.loads(line), f"{path}, line {number}")
-        except json.JSONDecodeError as error:
-            torn = "" if line.endswith("\n") else "; the file ends in the middle of a line: is it torn?"
-            raise InputError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}){torn}") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}, after line {number}: not UTF-8 ({error.reason})") from error
-        except DAMAGED as error:
-            raise InputError(f"{path}, after line {number}: {error}; is the file torn?") from error
+        yield from (row for _, row in read_lines(file, path))
+
+
+def read_lines(lines: Iterable[str], path: Path, *, first: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of JSON Lines with their numbers, the first line being number `first` of the file at `path`.
+
+    Raises: InputError, with the file and the line, where they are damaged.
+    """
+    number, line = first - 1, ""
+    try:
+        for number, line in enumerate(lines, start=first):
+            if line.strip():
+                yield number, _object(json.loads(line), f"{path}, line {number}")
+    except json.JSONDecodeError as error:
+        torn = "" if line.endswith("\n") else "; the file ends in the middle of a line: is it torn?"
+        raise InputError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}){torn}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, after line {number}: not UTF-8 ({error.reason})") from error
+    except DAMAGED as error:
+        raise InputError(f"{path}, after line {number}: {error}; is the file torn?") from error
 
 
 def _object(row: object, place: str) -> dict[str, Any]:
@@ -80,15 +89,36 @@ def _object(row: object, place: str) -> dict[str, Any]:
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    yield from read_groups(path, tuple(range(len(group_sizes(path)))))
+
+
+def group_sizes(path: Path) -> list[tuple[int, int]]:
+    """The rows and the bytes of every row group of a Parquet file. Raises: InputError for a damaged file."""
+    with _parquet(path) as file:
+        groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+        return [(group.num_rows, group.total_byte_size) for group in groups]
+
+
+def read_groups(path: Path, groups: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The rows of some row groups of a Parquet file, which are not in memory all at once.
+
+    Raises: InputError for a damaged file.
+    """
+    with _parquet(path) as file:
+        for batch in file.iter_batches(batch_size=10_000, row_groups=list(groups)):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
     import pyarrow
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield file
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]})") from error
-    for batch in table.to_batches(max_chunksize=10_000):
-        yield from batch.to_pylist()
 
 
 def shards(folder: Path) -> Iterable[Path]:

@@ -61,11 +61,16 @@ def read(source: str, *, sandbox: str, beside: Path, place: str, split: str | No
             found = Rows(str(path), file_key(path)[:16], table, ((str(path), len(table)),))
         elif path.is_dir():
             found = _folder(path, place)
-        elif is_table(path) or source.startswith((".", "/", "~")) or "/" not in source:
+        elif is_path(source):
             raise InputError(f'{place}: there is no file "{source}"')
         else:
             found = _from_hub(source, place)
     return found if split is None else _only(found, split, place)
+
+
+def is_path(source: str) -> bool:
+    """Whether what is no file here cannot be a hub id either."""
+    return is_table(Path(source)) or source.startswith((".", "/", "~")) or "/" not in source
 
 
 def _sandbox(name: str) -> Rows:
@@ -80,12 +85,12 @@ def _folder(folder: Path, place: str) -> Rows:
     paths = list(shards(folder))
     if not paths:
         raise InputError(f'{place}: the folder "{folder}" holds no file with rows')
-    parts = [(str(path), _split_of(path), tuple(read_file(path, place))) for path in paths]
+    parts = [(str(path), split_of(path), tuple(read_file(path, place))) for path in paths]
     fingerprint = content_key({str(path.relative_to(folder)): file_key(path) for path in paths})
     return _joined(str(folder), fingerprint, parts)
 
 
-def _split_of(path: Path) -> str:
+def split_of(path: Path) -> str:
     """The split that a file's name says: "train" of "train-00000-of-00002.parquet" and of "train.jsonl.gz"."""
     return _SHARD.sub("", path.name.partition(".")[0])
 
@@ -108,29 +113,53 @@ def _only(found: Rows, split: str, place: str) -> Rows:
 
 
 def _from_hub(source: str, place: str) -> Rows:
-    try:
-        import datasets
-    except ImportError as error:
-        raise InputError(
-            f'{place}: there is no file "{source}", and to load it from the hub needs: pip install "pluralign[hub]"'
-        ) from error
-    address, _, revision = source.partition("@")
-    address, _, configuration = address.partition(":")
-    owner, name, *folder = address.split("/")
-    try:
-        loaded = datasets.load_dataset(
-            f"{owner}/{name}", configuration or None, revision=revision or None, data_dir="/".join(folder) or None
-        )
-    except Exception as error:
-        raise InputError(
-            f'{place}: "{source}" is neither a file nor a data set that can be loaded: {_why(error)}'
-        ) from error
+    loaded = from_hub(source, place)
     parts = [
         (f'{source}, split "{split}"', str(split), cast("tuple[Row, ...]", tuple(table)))
         for split, table in loaded.items()
     ]
     fingerprint = "-".join(table._fingerprint for table in loaded.values())
     return _joined(source, hashlib.sha256(fingerprint.encode()).hexdigest()[:16], parts)
+
+
+def from_hub(source: str, place: str, **named: Any) -> Mapping[str, Any]:
+    """The splits of a data set on the hub; `named` are further options of `datasets.load_dataset`.
+
+    Raises: InputError that begins with `place` where it cannot be loaded.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError(
+            f'{place}: there is no file "{source}", and to load it from the hub needs: pip install "pluralign[hub]"'
+        ) from error
+    owner, name, folder, configuration, revision = _address(source)
+    options: dict[str, Any] = {"revision": revision, "data_dir": folder} | named
+    try:
+        return datasets.load_dataset(f"{owner}/{name}", configuration, **options)
+    except Exception as error:
+        raise InputError(
+            f'{place}: "{source}" is neither a file nor a data set that can be loaded: {_why(error)}'
+        ) from error
+
+
+def hub_commit(source: str, place: str) -> str:
+    """The commit that a hub id means at present. Raises: InputError that begins with `place` where there is none."""
+    from huggingface_hub import HfApi
+
+    owner, name, _, _, revision = _address(source)
+    try:
+        return str(HfApi().dataset_info(f"{owner}/{name}", revision=revision).sha)
+    except Exception as error:
+        raise InputError(f'{place}: "{source}" is neither a file nor a data set on the hub: {_why(error)}') from error
+
+
+def _address(source: str) -> tuple[str, str, str | None, str | None, str | None]:
+    """Owner, name, folder, configuration and revision in `owner/name/folder:configuration@revision`."""
+    address, _, revision = source.partition("@")
+    address, _, configuration = address.partition(":")
+    owner, name, *folder = address.split("/")
+    return owner, name, "/".join(folder) or None, configuration or None, revision or None
 
 
 def _why(error: Exception) -> str:

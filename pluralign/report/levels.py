@@ -122,16 +122,7 @@ def _notes(excerpt: Excerpt, absent: Sequence[str], some_faint: bool) -> Markup:
     for row in excerpt.estimates:
         reason = unknown_estimate(row, bounded=excerpt.bounded)
         reasons.setdefault((excerpt.label(row.group, row.seed), reason), []).append(named(row.stage))
-    alike: dict[tuple[str, str], list[str]] = {}
-    for (label, reason), stages in reasons.items():
-        if reason:
-            alike.setdefault((", ".join(stages), reason), []).append(label)
-    told = [f"{_several(labels)} at {stages}: {reason}" for (stages, reason), labels in alike.items()]
+    told = [f"{label} at {', '.join(stages)}: {reason}" for (label, reason), stages in reasons.items() if reason]
     notes = [f"No value here: {', '.join(map(named, absent))}."] if absent else []
     notes += ["Named are the groups that gained most and least; the table has all."] if some_faint else []
     return told_reasons(told) + Markup("").join(Markup('<p class="note">{}</p>').format(note) for note in notes)
-
-
-def _several(labels: Sequence[str]) -> str:
-    """Names, or how many where they are many."""
-    return ", ".join(labels) if len(labels) <= MOST_NAMED_LINES else f"{len(labels)} groups"

@@ -1,13 +1,11 @@
 """The rewards that a stage learns from: found before anything is computed, loaded when the stage is trained."""
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pluralign import plugins
-from pluralign.errors import InputError, unknown
+from pluralign.errors import InputError
 from pluralign.run.ensembles import refuse_ensemble
 from pluralign.run.loading import model_folder
 from pluralign.run.parts import Prepared, Rung
@@ -36,7 +34,7 @@ def _key(name: str, rungs: Mapping[str, Rung], beside: Path, place: str) -> Any:
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
     if ":" in name:
-        module, _ = find_function(name, beside, place)
+        module, _ = plugins.find_function(name, beside, place)
         return plugins.version(module)
     refuse_ensemble(rungs[name], place)
     if rungs[name].stage.kind != "reward":
@@ -59,33 +57,13 @@ def _load(name: str, part: StagePart, prepared: Prepared) -> "Reward":
     if _is_address(name):
         return EndpointReward.at(name, prepared.template)
     if ":" in name:
-        _, function = find_function(name, prepared.file.beside, f"{part.place}: reward")
+        _, function = plugins.find_function(name, prepared.file.beside, f"{part.place}: reward")
         return FunctionReward(name=name, function=function)
     rung = prepared.rung(name)
     loading: dict[str, Any] = {"dtype": rung.dtype, "adapter": rung.adapter}
     if rung.header is not None:
         loading |= {"device": rung.header.device, "quantization": rung.header.quantization}
     return ModelReward.load(name, model_folder(rung), template=prepared.template, **loading)
-
-
-def find_function(name: str, beside: Path, place: str) -> tuple[ModuleType, Callable[..., Any]]:
-    """The function that "FILE.py:NAME" or "MODULE:NAME" names, and the module that it is in.
-
-    Raises: InputError where there is none, or the module does not import.
-    """
-    where, _, function = name.rpartition(":")
-    if where.endswith(".py"):
-        module = plugins.load_file(plugins.find(where, beside), "reward", place=place)
-    else:
-        try:
-            module = importlib.import_module(where)
-        except (ImportError, SyntaxError, TypeError, ValueError) as error:
-            raise InputError(f'{place}: the module "{where}" cannot be imported: {error}') from error
-    found = getattr(module, function, None)
-    if not callable(found):
-        known = (other for other in vars(module) if callable(getattr(module, other)) and not other.startswith("_"))
-        raise InputError(f"{place}: {where}: {unknown('function', function, known)}")
-    return module, found
 
 
 def _is_address(name: str) -> bool:

@@ -17,8 +17,8 @@ def named_option(text: str, options: Sequence[str]) -> int | None:
     Options that are one letter or digit, such as "(A)", are looked for in three ways, the first that finds any decides:
     at the beginning, if punctuation or the end of the line follows (`b`, `B. two`, `(b) two`); before a closing bracket
     (`I choose (b)`); as a capital that stands alone (`it is B, since …`; A and I, which are words as well, only before
-    punctuation or at the end). All other options are looked for as whole words (where a script has no
-    spaces, anywhere), whatever their case, width and punctuation; where two begin at one place the longer is named.
+    punctuation or at the end). All other options are looked for as whole words, whatever their case, width and
+    punctuation; where two begin at one place the longer is named.
     """
     signs = [_SIGN.fullmatch(unicodedata.normalize("NFKC", option)) for option in options]
     if all(signs):

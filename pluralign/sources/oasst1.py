@@ -19,6 +19,7 @@ from pluralign.records.row import Row, real, require, text
 
 VERSION = 1
 ROWS = "OpenAssistant/oasst1"
+TOGETHER = True
 NAME = "oasst1"
 PAIR = ("prompt", "chosen", "rejected", "rank_chosen", "rank_rejected")
 MESSAGE = ("message_id", "parent_id", "role", "text", "lang", "rank")

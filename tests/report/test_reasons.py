@@ -89,11 +89,3 @@ def test_a_measure_without_bounds_of_which_all_answers_are_one() -> None:
     found = excerpt({"base": {"de": same, "en": OTHER}, "dpo": {"de": BASE, "en": BASE}}, NATS)
     assert "(almost) all answers have one value, and the measure has no bounds" in estimates_table(found)
     assert "(almost) all answers have one value, and the measure has no bounds" in levels(found)
-
-
-def test_groups_of_one_reason_share_a_line_and_are_counted_where_they_are_many() -> None:
-    few = {f"g{place}": BASE[:3] for place in range(3)} | {"en": BASE}
-    told = levels(excerpt({"base": few, "dpo": few}))
-    assert "Not known. g0, g1, g2 at base, dpo: no interval: only 3 independent clusters." in told
-    many = {f"g{place}": BASE[:3] for place in range(40)} | {"en": BASE}
-    assert "Not known. 40 groups at base, dpo: no interval" in levels(excerpt({"base": many, "dpo": many}))

@@ -1,0 +1,137 @@
+"""A census from request to card: what is kept, what is told, and that an interrupted one goes on."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pluralign.census.counts import Counts
+from pluralign.census.gauge import Gauge
+from pluralign.census.processes import count_shards
+from pluralign.data import shards
+from pluralign.data.shards import Shard
+from pluralign.errors import InputError
+from pluralign.run import census
+from pluralign.run.census import Request, take
+
+IDENTIFY = """
+def tell(texts):
+    return ["en" if text.isascii() else "ru" for text in texts]
+"""
+
+
+def rows() -> Iterator[dict[str, str]]:
+    for number in range(200):
+        good, bad = f"Women from Nigeria like colour {number}", f"Женщины {number}"
+        yield {"prompt": f"Who is {number % 9}?", "chosen": good if number % 3 else bad, "rejected": bad, "topic": "x"}
+
+
+@pytest.fixture
+def request_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Request:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shards, "BYTES", 2000)
+    Path("mine.py").write_text(IDENTIFY)
+    Path("voices.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows()), encoding="utf-8"
+    )
+    return Request(data="voices.jsonl", identify="mine.py:tell", workers=1)
+
+
+def made(request: Request, runs: str = "runs") -> tuple[dict[str, Any], str]:
+    *_, page, numbers = take(request, Path(runs), command="pluralign census").splitlines()
+    return json.loads(Path(numbers).read_text(encoding="utf-8")), Path(page).read_text(encoding="utf-8")
+
+
+def test_the_card_says_who_is_there(request_: Request) -> None:
+    found, page = made(request_)
+    assert (found["rows"], found["pairs"], found["data"]["not_read"]) == (200, 200, ["topic"])
+    assert found["texts"] == {"prompt": 200, "chosen": 200, "rejected": 200}
+    assert {each["name"]: each["rows"] for each in found["countries"]} == {"NGA": 133}
+    (woman,) = found["identities"]
+    assert woman["pairs_with_one_mention"]["chosen_share"]["share"] == 1.0
+    assert [each["name"] for each in found["dialects"]] == ["en-GB"]
+    for words in ("Nigeria", "British English", "chosen share", "pluralign census", "voices.jsonl", "not read: topic"):
+        assert words in page
+    assert not list(Path("runs").rglob("steps"))
+
+
+def test_a_census_that_is_there_is_not_made_again(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = made(request_)
+    monkeypatch.setattr(census, "count_shards", lambda *_: pytest.fail("counted again"))
+    assert made(request_) == first
+    with pytest.raises(pytest.fail.Exception):
+        made(replace(request_, characters=10))
+
+
+def test_an_interrupted_census_goes_on_and_ends_the_same(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = made(request_, "elsewhere")
+    counted: list[Shard] = []
+
+    def interrupted(missing: Sequence[Shard], gauge: Gauge, workers: int) -> Iterator[tuple[Shard, Counts]]:
+        for done in count_shards(missing, gauge, workers):
+            if len(counted) == 3:
+                raise KeyboardInterrupt
+            counted.append(done[0])
+            yield done
+
+    def rest(missing: Sequence[Shard], gauge: Gauge, workers: int) -> Iterator[tuple[Shard, Counts]]:
+        counted.extend(missing)
+        return count_shards(missing, gauge, workers)
+
+    monkeypatch.setattr(census, "count_shards", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made(request_)
+    monkeypatch.setattr(census, "count_shards", rest)
+    found, _ = made(request_)
+    assert len(counted) == len(set(counted)) > 4, "no stretch was counted twice"
+    assert found == whole
+
+
+def test_several_processes_count_the_same(request_: Request) -> None:
+    one, _ = made(request_)
+    several, _ = made(replace(request_, workers=2), "elsewhere")
+    assert several == one
+
+
+def test_what_changes_a_number_changes_the_key(request_: Request) -> None:
+    first = census.check(request_).entry.key
+    assert census.check(replace(request_, workers=2)).entry.key == first
+    assert census.check(replace(request_, columns="prompt=topic")).entry.key != first
+    Path("mine.py").write_text(IDENTIFY + "\n# changed\n")
+    assert census.check(request_).entry.key != first
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"data": "voice.jsonl"}, 'census: there is no file "voice.jsonl"'),
+        ({"source": "hh_rlfh"}, 'did you mean "hh_rlhf"'),
+        ({"source": "hh_rlhf", "columns": "prompt=x"}, '--columns: the columns of --source "hh_rlhf" are its own'),
+        ({"columns": "promt=x"}, 'unknown column "promt"; did you mean "prompt"'),
+        ({"identify": "mine.py:tel"}, 'unknown function "tel"; did you mean "tell"'),
+        ({"tokenizer": "absent"}, '--tokenizer "absent": there is no tokenizer.json'),
+        ({"tokenizer": "mine.py"}, "--tokenizer: mine.py is no tokenizer"),
+        ({"characters": 0}, "--characters 0: must be at least 1"),
+        ({"workers": 0}, "--workers 0: must be at least 1"),
+        ({"columns": "chosen=a,rejected=b,prompt=c"}, "voices.jsonl, line 1: needs the columns"),
+    ],
+)
+def test_bad_requests_are_one_line_and_leave_nothing(
+    request_: Request, changed: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InputError) as refusal:
+        made(replace(request_, **changed))
+    assert complaint in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not Path("runs").exists()
+
+
+def test_a_damaged_row_in_the_middle_keeps_what_was_counted(request_: Request) -> None:
+    lines = Path("voices.jsonl").read_bytes().splitlines(keepends=True)
+    Path("voices.jsonl").write_bytes(b"".join([*lines[:150], b"{torn\n", *lines[151:]]))
+    with pytest.raises(InputError, match=r"voices\.jsonl, line 151: not JSON"):
+        made(request_)
+    assert len(list(Path("runs").rglob("steps/*.json"))) > 3
