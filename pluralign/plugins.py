@@ -172,7 +172,8 @@ def build(kind: type[T], table: Mapping[str, Any], place: str, start: T | None =
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "this part"
+        place_in = [str(part) for part in first["loc"] if "[" not in str(part)]  # one with "[" is a type of several
+        where = ".".join(place_in) or "this part"
         if first["type"] in ("missing", "missing_keyword_only_argument", "missing_argument"):
             raise InputError(f'{place}: option "{where}" is missing') from error
         what = first["msg"][:1].lower() + first["msg"][1:]

@@ -109,3 +109,22 @@ def test_a_list_is_known_by_what_it_holds_and_a_survey_asks_nothing_anew(folder,
     assert key("country\nMali\nPeru\n", countries=str(tmp_path / "list.csv")) == first
     assert key("country\nMali\nPeru\n", survey="survey.csv") == first
     assert key("country\nMali\nNorway\n") != first
+
+
+@pytest.mark.parametrize(
+    ("audit", "option", "value", "complaint"),
+    [
+        ("countries", "countries", 3, 'option "countries" = 3'),
+        ("countries", "survey", ["a.csv"], 'option "survey" = ['),
+        ("global_opinions", "countries", "Jordan", 'option "countries" = '),
+        ("global_opinions", "countries", ["Jordan", 3], 'option "countries.1" = 3'),
+        ("global_opinions", "permutations", 0, "permutations must be at least 1, not 0"),
+    ],
+)
+def test_options_of_several_types_are_refused_by_their_name(
+    audit: str, option: str, value: object, complaint: str
+) -> None:
+    table = {"base": "sandbox", "audit": [{"uses": audit, "rows": "sandbox", option: value}]}
+    with pytest.raises(InputError) as caught:
+        check(table, Path("run.toml"))
+    assert f'run.toml: audit "{audit}": {complaint}' in str(caught.value)
