@@ -139,10 +139,18 @@ def groups(items: Sequence[Item], options: Options) -> Mapping[str, set[str]]:
 
 
 def notices(items: Sequence[Item], options: Options) -> Iterator[str]:
-    """Which countries have no code."""
+    """Which countries have no code, and how many distributions cannot be compared."""
     without = sorted(group for group in groups(items, options).get("country", ()) if alpha3(group) is None)
     if without:
         yield f"without an ISO 3166 code, so under their own names: {', '.join(without)}"
+    unfit = sum(
+        name not in item.gold["people"]
+        for item in items
+        if item.gold["people"] is not None
+        for name in item.gold["names"].values()
+    )
+    if unfit:
+        yield f"{unfit} distributions of countries do not have a share for each option; they count as missing"
 
 
 def code(slice: str, group: str) -> str:
@@ -197,8 +205,8 @@ def _similarities(
     if recorded is not None:
         found = [recorded.get(name, math.nan) for name in names.values()]
     else:
-        people: Mapping[str, tuple[float, ...]] = item.gold["people"]
-        found = [similarity(model, people[name]) if people else math.nan for name in names.values()]
+        people: Mapping[str, tuple[float, ...]] = item.gold["people"] or {}
+        found = [similarity(model, people[name]) if name in people else math.nan for name in names.values()]
     if complete and any(map(math.isnan, found)):
         found = [math.nan] * len(found)
     for (slice_, group), value in zip(names, found, strict=True):

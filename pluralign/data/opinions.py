@@ -16,30 +16,29 @@ RECORDED = ("question", "options", "answered")
 class Opinions:
     """A question, its `options`, the `names` of the samples that answered, and of each the share for every option.
 
-    `people` is empty where only similarities were recorded.
+    `people` lacks those whose shares are not one for each option; it is None where only similarities were recorded.
     """
 
     question: str
     options: tuple[str, ...]
     names: tuple[str, ...]
-    people: Mapping[str, tuple[float, ...]]
+    people: Mapping[str, tuple[float, ...]] | None
 
 
 def read_opinions(row: Row, number: int) -> Opinions:
     """The opinions of one row: with the column `selections`, or with `answered` where there are no distributions.
 
+    A question that is not told, as one of the hub's, is empty.
     Raises `InputError` with the row's number where a column is missing or unfit.
     """
     require(row, number, RECORDED if "answered" in row else COLUMNS)
     options = _options(row, number)
+    question = "" if row["question"] is None else text(row, "question", number, may_be_empty=True)
     if "answered" in row:
-        names, people = texts(row, "answered", number), {}
-    else:
-        people = _selections(row, number, len(options))
-        names = tuple(people)
-    return Opinions(
-        question=text(row, "question", number, may_be_empty=True), options=options, names=names, people=people
-    )
+        return Opinions(question=question, options=options, names=texts(row, "answered", number), people=None)
+    given = _selections(row, number)
+    people = {name: shares for name, shares in given.items() if len(shares) == len(options)}
+    return Opinions(question=question, options=options, names=tuple(given), people=people)
 
 
 def _options(row: Row, number: int) -> tuple[str, ...]:
@@ -50,7 +49,7 @@ def _options(row: Row, number: int) -> tuple[str, ...]:
     return tuple(str(each) for each in cast("Sequence[object]", given))
 
 
-def _selections(row: Row, number: int, options: int) -> dict[str, tuple[float, ...]]:
+def _selections(row: Row, number: int) -> dict[str, tuple[float, ...]]:
     given = _literal(row["selections"], "selections", number)
     if not isinstance(given, Mapping):
         raise InputError(f'row {number}: column "selections" is {given!r}; it must give each country its shares')
@@ -60,8 +59,6 @@ def _selections(row: Row, number: int, options: int) -> dict[str, tuple[float, .
             raise InputError(
                 f'row {number}: column "selections" gives "{name}" {shares!r}; it must be a list of shares'
             )
-        if len(shares) != options:
-            raise InputError(f'row {number}: "{name}" has {len(shares)} shares for {options} options')
         found[name] = tuple(float(each) for each in shares)
     return found
 

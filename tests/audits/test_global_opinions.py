@@ -233,3 +233,13 @@ def test_every_country_of_the_recorded_files_is_one_group_and_the_bias_is_seen()
         first += values(found, "first_option").values()
     assert round(sum(first) / len(first), 3) == 0.975
     assert "IND (Old national sample)" in groups(asked, everyone)["sample"]
+
+
+def test_distributions_that_do_not_fit_are_missing_and_told() -> None:
+    asked = list(items([row({"U.S.": [0.5, 0.5], "Mali": [0, 0, 1]}), row()], TWO))
+    assert list(notices(asked, TWO)) == [
+        "1 distributions of countries do not have a share for each option; they count as missing"
+    ]
+    found = list(read(asked[0], [Reply(item="1", ask=0, logprobs=(0.0, 0.0, 0.0))], TWO))
+    assert all(map(math.isnan, values(found, "similarity").values()))
+    assert list(notices(list(items([recorded("Mali", "U.S.")], TWO)), TWO)) == []

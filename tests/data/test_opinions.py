@@ -30,7 +30,17 @@ def test_plain_values_are_read_as_well() -> None:
 
 def test_recorded_rows_name_who_answered() -> None:
     opinions = read_opinions({"question": "?", "options": ["a", "b"], "answered": "['Mali', 'India']"}, 1)
-    assert (opinions.names, dict(opinions.people)) == (("Mali", "India"), {})
+    assert (opinions.names, opinions.people) == (("Mali", "India"), None)
+
+
+def test_shares_that_do_not_fit_the_options_are_left_out() -> None:
+    opinions = read_opinions(ROW | {"selections": {"Mali": [0.5, 0.5], "U.S.": [1, 0, 0]}}, 1)
+    assert opinions.names == ("Mali", "U.S.")
+    assert opinions.people == {"U.S.": (1.0, 0.0, 0.0)}
+
+
+def test_a_question_that_is_not_told_is_empty() -> None:
+    assert read_opinions(ROW | {"question": None}, 1).question == ""
 
 
 @pytest.mark.parametrize(
@@ -42,10 +52,9 @@ def test_recorded_rows_name_who_answered() -> None:
         ),
         ({"selections": "[0.5]"}, "it must give each country its shares"),
         ({"selections": {"Mali": "0.5"}}, "gives \"Mali\" '0.5'; it must be a list of shares"),
-        ({"selections": {"Mali": [0.5, 0.5]}}, 'row 4: "Mali" has 2 shares for 3 options'),
         ({"options": "Good"}, 'column "options" is .Good.'),
         ({"options": "{'Good': 1}"}, "it must be a list of texts"),
-        ({"question": None}, 'column "question"'),
+        ({"question": 3.5}, 'column "question"'),
     ],
 )
 def test_what_is_unfit_is_refused_by_row_and_column(change: dict[str, Any], complaint: str) -> None:
