@@ -92,8 +92,9 @@ def encode(reply: Reply) -> str:
         values = getattr(reply, name)
         if values is not None:
             fields[name] = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
-    if reply.text is not None:
-        fields["text"] = reply.text
+    for name in ("text", "ended"):
+        if getattr(reply, name) is not None:
+            fields[name] = getattr(reply, name)
     if reply.values is not None:
         fields["values"] = {name: None if math.isnan(value) else value for name, value in reply.values.items()}
     return json.dumps(fields, ensure_ascii=False)
@@ -116,6 +117,7 @@ def decode(line: str) -> Reply:
         rewards=floats("rewards"),
         text=fields.get("text"),
         values=None if values is None else {name: _float(value) for name, value in values.items()},
+        ended=fields.get("ended"),
     )
 
 

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 
 from langcodes import standardize_tag
 
-from pluralign.data.conversation import conversation
+from pluralign.data.conversation import prompt
 from pluralign.records.item import Item, Score
 from pluralign.records.measure import Measure, Statistic
-from pluralign.records.preference import Prompt
 from pluralign.records.reading import Reading
 from pluralign.records.reply import Reply, reply_to
 from pluralign.records.row import Row, require, text
@@ -160,6 +159,15 @@ COMPARED = {
         comparable=False,
         changes=False,
     ),
+    "margin_moved": Measure(
+        "distance of the margins to those at the reference, or else at the stage it came from; of a reward model that "
+        "came from no other, to those of the run's first (Wasserstein)",
+        unit="nats or reward",
+        better="neither",
+        comparable=False,
+        statistic=Statistic(kind="moved", of="margin"),
+        changes=False,
+    ),
 }
 """What needs the replies of two stages: of a stage and its reference, or else the stage it came from."""
 
@@ -176,7 +184,7 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
         completions = (text(row, "chosen", number), text(row, "rejected", number))
         yield Item(
             id=str(number),
-            asks=(Score(prompt=_prompt(row, number), completions=completions),),
+            asks=(Score(prompt=prompt(row, number), completions=completions),),
             slices={"group": text(row, "group", number), "language": text(row, "language", number)},
             cluster=text(row, "prompt_id", number),
         )
@@ -231,10 +239,3 @@ def _agreement(margin: float) -> float:
     if math.isnan(margin):
         return math.nan
     return 0.5 if margin == 0 else float(margin > 0)
-
-
-def _prompt(row: Row, number: int) -> Prompt:
-    given = row["prompt"]
-    return (
-        text(row, "prompt", number) if isinstance(given, str) else conversation(given, f'row {number}: column "prompt"')
-    )

@@ -7,6 +7,7 @@ from typing import Any, cast, get_args
 from pluralign.data.dialogue import Turns, is_dialogue, parse, question
 from pluralign.errors import InputError, unknown
 from pluralign.records.preference import Message, Prompt, Role
+from pluralign.records.row import Row, text
 
 
 def is_conversation(value: object) -> bool:
@@ -26,6 +27,17 @@ def conversation(value: object, place: str) -> Turns:
     if any(turn.role == "system" for turn in turns[1:]):
         raise InputError(f"{place}: a system turn stands after other turns; it must be the first")
     return turns
+
+
+def prompt(row: Row, number: int) -> Prompt:
+    """The column "prompt" of row `number`: text, or the turns of a conversation.
+
+    Raises: InputError that names row and column where it is neither.
+    """
+    given = row["prompt"]
+    if isinstance(given, str):
+        return text(row, "prompt", number)
+    return conversation(given, f'row {number}: column "prompt"')
 
 
 def _message(turn: object, place: str) -> Message:

@@ -15,7 +15,8 @@ class Audit:
     `name` is unique in the run, `uses` the audit's module. `reference` names the reference group of each slice that has
     one; `codes` gives (slice, group) its BCP-47 or ISO 3166 code where it differs from the group's own id. `limit` is
     the number of items it was shortened to, None for all. `adjustment` is how p-values allow for the number of groups.
-    `description` is one sentence for the reader.
+    `description` is one sentence for the reader. `against` names the stage that each stage's numbers are held against,
+    where there is one of its kind.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Audit:
     items: int = 0
     limit: int | None = None
     adjustment: Adjustment = "holm"
+    against: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

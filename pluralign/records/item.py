@@ -25,22 +25,29 @@ class Score:
     `opening`: how the answer begins that the completions go on with, given to the model and not scored: in a chat
     template the start of the assistant's turn, in plain text what follows the prompt and a space; None where the
     completions follow the prompt itself. `closing`: how every answer ends, read by reward models alone, which judge it
-    whole.
+    whole. With `end` completions are whole answers for models that write as well: the end token after each is scored,
+    and where there is no opening a completion may be empty.
     """
 
     prompt: Prompt
     completions: tuple[str, ...]
     opening: str | None = None
     closing: str = ""
+    end: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """Continue `prompt` greedily by up to `max_tokens` tokens, cut before the first of `stop`."""
+    """Continue `prompt` by up to `max_tokens` tokens, cut before the first of `stop`.
+
+    At `temperature` 0 each token is the most probable one. Above, it is drawn from softmax(logits / temperature), by
+    numbers that follow from the item's id and the number of the ask alone and are the same for every stage.
+    """
 
     prompt: Prompt
     max_tokens: int
     stop: tuple[str, ...] = ()
+    temperature: float = 0.0
 
 
 Ask = Choose | Score | Write

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isnan, nan
 from typing import Literal
 
-StatisticKind = Literal["nll", "ece", "ece_floor", "sd", "outlying", "drift", "ranked_worse"]
+StatisticKind = Literal["nll", "ece", "ece_floor", "sd", "outlying", "drift", "moved", "ranked_worse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,10 +14,11 @@ class Statistic:
     `kind`: "nll" (of margins m, the mean of log(1 + exp(-m))), "ece" (their expected calibration error), "ece_floor"
     (that of a perfectly calibrated model with their confidences), "sd" (standard deviation), "outlying" (share of
     readings more than three standard deviations from the mean), "drift" (Wasserstein distance between the readings of
-    the group and those of all other groups), "ranked_worse" (of the reference group alone, share of the other groups
-    whose mean is larger). `of` may name several measures, of which a stage has one. `bins`, of "ece": equal bins over
-    [0, 1] and both orders of a pair. `scaled`: the margins are divided by a temperature first, fitted on the other half
-    of the prompts.
+    the group and those of all other groups), "moved" (Wasserstein distance between the readings at a stage and at the
+    stage that it is held against, `Audit.against`; nothing where there is none), "ranked_worse" (of the reference group
+    alone, share of the other groups whose mean is larger). `of` may name several measures, of which a stage has one.
+    `bins`, of "ece": equal bins over [0, 1] and both orders of a pair. `scaled`: the margins are divided by a
+    temperature first, fitted on the other half of the prompts.
     """
 
     kind: StatisticKind

@@ -10,9 +10,10 @@ class Reply:
 
     For `Choose` and `Score`, `logprobs` (nats, summed over each completion's tokens; `tokens` gives their counts, None
     where a recorded reply does not tell) or `rewards`, one value per completion in the order asked. For `Write`,
-    `text`. NaN says "missing": it is counted by the audit, never dropped in silence. A subject that gives text alone
-    answers `Choose` by `text` too. `values`, of recorded replies alone: what others computed for each group from
-    answers that are not at hand.
+    `text`, and of a text that was drawn `ended`: whether an end token ended it, not its length or a stop string. NaN
+    says "missing": it is counted by the audit, never dropped in silence. A subject that gives text alone answers
+    `Choose` by `text` too. `values`, of recorded replies alone: what others computed for each group from answers that
+    are not at hand.
     """
 
     item: str
@@ -21,6 +22,7 @@ class Reply:
     tokens: tuple[int, ...] | None = None
     rewards: tuple[float, ...] | None = None
     text: str | None = None
+    ended: bool | None = None
     values: Mapping[str, float] | None = None
 
     def mean_logprobs(self) -> tuple[float, ...]:

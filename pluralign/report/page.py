@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pluralign.records.estimate import Summary
 from pluralign.records.findings import Audit, Findings
+from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
 from pluralign.report.drawing import key
 from pluralign.report.excerpt import named
@@ -158,10 +159,16 @@ def _several_slices(findings: Findings) -> bool:
 
 
 def _glance_row(audit: Audit, name: str, anchor: str, found: list[Summary | None]) -> Markup:
-    judged = audit.measures[name].better != "neither"
+    measure = audit.measures[name]
     head = Markup('<th scope="row"><a href="#{}"><bdi>{}</bdi></a> <small><bdi>{}</bdi></small></th>')
-    cells = [Markup("<td>{}</td>").format(_counts(row) if judged else "described") for row in found]
+    cells = [Markup("<td>{}</td>").format(_glance_cell(measure, row)) for row in found]
     return Markup("<tr>{}{}</tr>").format(head.format(anchor, named(name), named(audit.name)), Markup("").join(cells))
+
+
+def _glance_cell(measure: Measure, summary: Summary | None) -> Markup:
+    if measure.better == "neither":
+        return Markup("described")
+    return _counts(summary) if measure.changes else Markup("levels only")
 
 
 def _counts(summary: Summary | None) -> Markup:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import tomli_w
 
 from pluralign import store
-from pluralign.asking import ask
 from pluralign.data import mix
 from pluralign.errors import RunError
 from pluralign.run import environment, plan
-from pluralign.run.answers import Asking
+from pluralign.run.answers import Asking, kept
 from pluralign.run.ensembles import assemble
-from pluralign.run.findings import Answers, find, write
+from pluralign.run.findings import find, write
 from pluralign.run.loading import model_folder
 from pluralign.run.parts import Prepared, Rung, Voices
 from pluralign.run.progress import Meter, bar, bars, named
@@ -81,13 +80,8 @@ def report_only(prepared: Prepared, *, command: str) -> str:
     if not prepared.folder.is_dir():
         raise RunError(f"{prepared.folder}: nothing has been run yet; `pluralign run {prepared.file.path}` comes first")
     with store.locked(prepared.folder):
-        answers: Answers = {}
-        for rung in prepared.rungs:
-            for exam in prepared.exams:
-                path = plan.replies_path(rung, exam, prepared)
-                if plan.takes(rung, exam) and path.exists():
-                    answers[exam.part.name, rung.stage.name] = ask.read_replies(path)
-        if not answers:
+        answers = kept(prepared)
+        if not answers.first:
             raise RunError(f"{prepared.folder}: no replies yet; `pluralign run {prepared.file.path}` comes first")
         return write(find(prepared, answers, command=command), prepared.folder / "report")
 

@@ -16,13 +16,25 @@ from pluralign.records.reply import Reply
 from pluralign.report import page, tables, verdicts
 from pluralign.report.headline import headline
 from pluralign.run import environment, plan, text_choices
+from pluralign.run.following import followed, followings, held_against, numbered_on, ordered, reference_of
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.traces import traces
 from pluralign.stats.audit import compare, estimate
 from pluralign.stats.table import Table, TableBuilder
 
-Answers = dict[tuple[str, str], Replies]
-"""(audit, stage) → its replies."""
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`first[audit, stage]`: a stage's replies; `followed[audit, stage, by]`: those of `by` to what follows."""
+
+    first: dict[tuple[str, str], Replies] = field(default_factory=dict[tuple[str, str], Replies])
+    followed: dict[tuple[str, str, str], Replies] = field(default_factory=dict[tuple[str, str, str], Replies])
+
+    def given(self, exam: Exam, item: Item, about: Rung, by: Rung) -> tuple[Reply, ...]:
+        """What the stage `by` replied to an item, and to what followed from the replies of `about`, numbered on."""
+        name, stage, other = exam.part.name, about.stage.name, by.stage.name
+        more = ordered(self.followed.get((name, stage, other), {}), item)
+        return (*ordered(self.first.get((name, other), {}), item), *numbered_on(more, item))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Found:
 class _Reader:
     """Collects readings, and what a reader must know about them."""
 
+    answers: Answers
     readings: TableBuilder = field(default_factory=TableBuilder)
     notices: list[str] = field(default_factory=list[str])
     without: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
@@ -47,23 +60,18 @@ class _Reader:
         said = [f'{audit}: no "{measure}" from {", ".join(stages)}.' for (audit, measure), stages in absent]
         return [*self.notices, *said]
 
-    def read(self, rung: Rung, exam: Exam, replies: Replies, before: Replies | None) -> None:
+    def read(self, rung: Rung, exam: Exam, before: Rung | None) -> None:
         """Read one stage's replies, and beside those of the stage `before` it what needs both.
 
         A measure that has no value at all there is left out, and said to be.
         """
-        able = plan.abilities(rung)
-        missing = ask.unanswered(exam.items, able, replies)
-        if missing:
-            self.notices.append(
-                f"{exam.part.name}: {missing} of {len(ask.expected(exam.items, able))} replies of {rung.stage.name} "
-                "are missing; they are counted as missing."
-            )
+        replies = self.answers.first[exam.part.name, rung.stage.name]
+        self.miss(rung, exam, replies, rung.stage.name)
         by_text = text_choices.notice(exam.part.name, rung.stage.name, exam.items, replies)
         self.notices += [] if by_text is None else [by_text]
         per_measure: dict[str, list[tuple[int, Reading]]] = defaultdict(list)
         for index, item in enumerate(exam.items):
-            for reading in _readings(exam, item, replies, before):
+            for reading in self._readings(rung, exam, item, before):
                 per_measure[reading.measure].append((index, reading))
         for measure, readings in per_measure.items():
             if all(math.isnan(reading.value) for _, reading in readings):
@@ -72,24 +80,30 @@ class _Reader:
             for index, reading in readings:
                 self.readings.add(exam.part.name, rung.stage, exam.items[index], reading)
 
+    def miss(self, rung: Rung, exam: Exam, replies: Replies, whose: str) -> None:
+        """Say how many replies are missing, if any."""
+        able = plan.abilities(rung)
+        missing = ask.unanswered(exam.items, able, replies)
+        if missing:
+            self.notices.append(
+                f"{exam.part.name}: {missing} of {len(ask.expected(exam.items, able))} replies of {whose} "
+                "are missing; they are counted as missing."
+            )
+
+    def _readings(self, rung: Rung, exam: Exam, item: Item, before: Rung | None) -> Iterator[Reading]:
+        module, options = exam.part.module, exam.part.options
+        own = self.answers.given(exam, item, rung, rung)
+        yield from module.read(item, own, options)
+        if before is not None:
+            yield from module.compare(item, self.answers.given(exam, item, rung, before), own, options)
+
 
 def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
     """Everything a report is made from. Statistics are computed anew each time, never cached."""
-    reader = _Reader()
-    for rung in prepared.rungs:
-        for exam in prepared.exams:
-            replies = answers.get((exam.part.name, rung.stage.name))
-            if replies is not None:
-                reader.read(rung, exam, replies, _before(rung, exam, prepared, answers))
-                notice = plan.replies_path(rung, exam, prepared).with_name(plan.NOTICE)
-                if notice.exists():
-                    reader.notices.append(f"{exam.part.name}: {notice.read_text(encoding='utf-8').strip()}.")
-            else:
-                why = plan.unable(rung, exam)
-                said = "has not been asked" if why is None else f"{why}; left out"
-                reader.notices.append(f"{exam.part.name}: {rung.stage.name} {said}.")
+    reader = _read(prepared, answers)
     table = reader.readings.build()
-    audits = tuple(_audit(exam, table) for exam in prepared.exams)
+    against = held_against(prepared)
+    audits = tuple(_audit(exam, table, against) for exam in prepared.exams)
     estimates = [row for audit in audits for row in estimate(table, audit)]
     changes = [row for audit in audits for row in compare(table, audit, prepared.transitions)]
     summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes)]
@@ -109,6 +123,29 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
     return Found(findings, table)
 
 
+def _read(prepared: Prepared, answers: Answers) -> _Reader:
+    """All readings, stage by stage, and what must be said of what was not asked or is missing."""
+    reader = _Reader(answers)
+    for rung in prepared.rungs:
+        for exam in prepared.exams:
+            if (exam.part.name, rung.stage.name) in answers.first:
+                reader.read(rung, exam, _before(rung, exam, prepared, answers))
+                notice = plan.replies_path(rung, exam, prepared).with_name(plan.NOTICE)
+                if notice.exists():
+                    reader.notices.append(f"{exam.part.name}: {notice.read_text(encoding='utf-8').strip()}.")
+            else:
+                why = plan.unable(rung, exam)
+                said = "has not been asked" if why is None else f"{why}; left out"
+                reader.notices.append(f"{exam.part.name}: {rung.stage.name} {said}.")
+    for each in followings(prepared):
+        name, about, by = each.exam.part.name, each.about.stage.name, each.by.stage.name
+        if (name, about) in answers.first:
+            replies = answers.followed.get((name, about, by), {})
+            exam = followed(each.exam, answers.first[name, about])
+            reader.miss(each.by, exam, replies, f"{by} to what {about} wrote")
+    return reader
+
+
 def write(found: Found, folder: Path) -> str:
     """Write the report's files; gives the last lines for the terminal: the verdict, and where the report is."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +156,7 @@ def write(found: Found, folder: Path) -> str:
     return f"{verdict}\nReport: {index}"
 
 
-def _audit(exam: Exam, table: Table) -> Audit:
+def _audit(exam: Exam, table: Table, against: Mapping[str, str]) -> Audit:
     """The audit as the statistics need it; every group that was read gets its code, named by its item or not."""
     module = exam.part.module
     code = getattr(module, "code", None)
@@ -127,7 +164,8 @@ def _audit(exam: Exam, table: Table) -> Audit:
         name=exam.part.name,
         uses=exam.part.header.uses,
         description=module.DESCRIPTION,
-        measures=_measures(exam),
+        measures=_measures(exam, table, against),
+        against=against,
         reference=exam.reference,
         codes={pair: code(*pair) for pair in table.groups(exam.part.name)} if code else {},
         items=len(exam.items),
@@ -136,34 +174,24 @@ def _audit(exam: Exam, table: Table) -> Audit:
     )
 
 
-def _measures(exam: Exam) -> Mapping[str, Measure]:
-    """The audit's measures with these options, then those that take two stages."""
+def _measures(exam: Exam, table: Table, against: Mapping[str, str]) -> Mapping[str, Measure]:
+    """The audit's measures with these options, then those that take two stages, as far as two were read."""
     module = exam.part.module
     own = module.measures(exam.part.options) if hasattr(module, "measures") else module.MEASURES
-    return {**own, **getattr(module, "COMPARED", {})}
+
+    def is_read(name: str, measure: Measure) -> bool:
+        of = name if measure.statistic is None else measure.statistic.of
+        sources = (of,) if isinstance(of, str) else of
+        stages = {stage for source in sources for stage in table.view(exam.part.name, source).stage.texts()}
+        return bool(stages if measure.statistic is None else stages & {*against})
+
+    compared: Mapping[str, Measure] = getattr(module, "COMPARED", {})
+    return {**own, **{name: measure for name, measure in compared.items() if is_read(name, measure)}}
 
 
-def _readings(exam: Exam, item: Item, replies: Replies, before: Replies | None) -> Iterator[Reading]:
-    module, options = exam.part.module, exam.part.options
-    yield from module.read(item, _ordered(replies, item), options)
-    if before is not None:
-        yield from module.compare(item, _ordered(before, item), _ordered(replies, item), options)
-
-
-def _ordered(replies: Replies, item: Item) -> tuple[Reply, ...]:
-    """The replies to an item by the number of the ask."""
-    given = replies.get(item.id, {})
-    return tuple(given[number] for number in sorted(given))
-
-
-def _before(rung: Rung, exam: Exam, prepared: Prepared, answers: Answers) -> Replies | None:
-    """The replies of a stage's reference, or else of the one stage that it came from, if the audit compares the two.
-
-    None where there are none, or where one of the stages rewards and the other writes.
-    """
-    stage = rung.stage
-    name = stage.reference or (stage.parents[0] if len(stage.parents) == 1 else None)
-    if name is None or not hasattr(exam.part.module, "compare"):
+def _before(rung: Rung, exam: Exam, prepared: Prepared, answers: Answers) -> Rung | None:
+    """The stage that another is held against, where the audit compares the two and it has been asked."""
+    other = reference_of(rung, prepared)
+    if other is None or not hasattr(exam.part.module, "compare"):
         return None
-    other = prepared.rung(name).stage
-    return answers.get((exam.part.name, name)) if (other.kind == "reward") == (stage.kind == "reward") else None
+    return other if (exam.part.name, other.stage.name) in answers.first else None

@@ -72,6 +72,10 @@ class Forecast:
             self.settled and other.settled,
         )
 
+    def times(self, factor: float) -> "Forecast":
+        """So many times as much."""
+        return Forecast(round(self.prompts * factor), self.tokens.times(factor), self.seconds * factor, self.settled)
+
 
 @dataclass(frozen=True, slots=True)
 class Round:

@@ -10,6 +10,7 @@ from pluralign import engine, plugins, store
 from pluralign.asking import ask
 from pluralign.asking.ask import Replies
 from pluralign.records.item import Choose, Score, Write
+from pluralign.run.following import Following, followed, followings
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.references import reference_cache
 from pluralign.store import Entry, State
@@ -46,9 +47,12 @@ def unable(rung: Rung, exam: Exam) -> str | None:
     return None if ask.can_answer(exam.items, abilities(rung)) else "cannot answer it"
 
 
-def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
-    """The folder of one stage's replies to one audit. A limit is not part of it: replies are kept item by item."""
-    made_of = {
+def audit_entry(rung: Rung, exam: Exam, prepared: Prepared, about: Rung | None = None) -> Entry:
+    """The folder of one stage's replies to one audit, or to what followed from those of the stage `about`.
+
+    A limit is not part of it: replies are kept item by item.
+    """
+    made_of: dict[str, Any] = {
         "audit": f"{exam.part.header.uses} {plugins.version(exam.part.module)}",
         "engine": engine.VERSION if rung.recorded is None else None,
         "adapter": _adapter_options(prepared) if rung.recorded is not None else None,
@@ -61,12 +65,16 @@ def audit_entry(rung: Rung, exam: Exam, prepared: Prepared) -> Entry:
         "stage_name": rung.stage.name,
         "stage": rung.stage.key,
     }
-    return Entry("audits", exam.part.name, made_of)
+    if about is None:
+        return Entry("audits", exam.part.name, made_of)
+    made_of |= {"follows": about.stage.name, "follows_key": audit_entry(about, exam, prepared).key}
+    return Entry("audits", f"{exam.part.name}.followed", made_of)
 
 
-def replies_path(rung: Rung, exam: Exam, prepared: Prepared) -> Path:
-    """Where one stage's replies to one audit stand."""
-    return audit_entry(rung, exam, prepared).folder(prepared.folder) / f"{rung.stage.name}.jsonl"
+def replies_path(rung: Rung, exam: Exam, prepared: Prepared, about: Rung | None = None) -> Path:
+    """Where one stage's replies to one audit stand, or to what followed from those of the stage `about`."""
+    folder = audit_entry(rung, exam, prepared, about).folder(prepared.folder)
+    return folder / f"{rung.stage.name}.jsonl"
 
 
 def _options(exam: Exam) -> dict[str, Any]:
@@ -110,6 +118,8 @@ def steps(prepared: Prepared) -> Iterator[Step]:
         for exam in prepared.exams:
             if takes(rung, exam):
                 yield _audit_step(rung, exam, prepared)
+    for each in followings(prepared):
+        yield following_step(each, prepared)
 
 
 def describe(prepared: Prepared) -> str:
@@ -162,3 +172,21 @@ def _audit_step(rung: Rung, exam: Exam, prepared: Prepared) -> Step:
     if left < wanted:
         return Step(what=what, state="partial", why=f"{wanted - left} of {wanted} replies are there")
     return Step(what=what, state="missing", why=store.why(audit_entry(rung, exam, prepared), prepared.folder))
+
+
+def following_step(each: Following, prepared: Prepared) -> Step:
+    """The asking of what follows; how much that is, is known only once all that it follows from is there."""
+    about, by = each.about, each.by
+    what = f"audit {each.exam.part.name} of {about.stage.name}: what it wrote, by {by.stage.name}"
+    path = replies_path(about, each.exam, prepared)
+    first = ask.read_replies(path)
+    replies = ask.read_replies(replies_path(by, each.exam, prepared, about))
+    left = ask.unanswered(followed(each.exam, first).items, abilities(by), replies)
+    whole = answered(about, each.exam, path, first)
+    if whole and not left:
+        return Step(what=what, state="done")
+    if replies:
+        return Step(what=what, state="partial", why=f"{sum(map(len, replies.values()))} replies are there")
+    if not whole:
+        return Step(what=what, state="missing", why=f"follows when {about.stage.name} has written")
+    return Step(what=what, state="missing", why=store.why(audit_entry(by, each.exam, prepared, about), prepared.folder))

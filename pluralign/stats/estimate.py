@@ -11,7 +11,7 @@ from pluralign.stats.contrast import Contrast, against
 from pluralign.stats.levels import level_interval
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import take_spread
-from pluralign.stats.statistics import panels_of, sample
+from pluralign.stats.statistics import held_against, panels_of, sample
 from pluralign.stats.table import Table
 
 NAN = float("nan")
@@ -44,8 +44,10 @@ def code_of(audit: Audit, slice: str, group: str) -> str:
 
 
 def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: int) -> Iterator[Estimate]:
-    reference = reference_of(audit, panel)
-    taken = sample(measure, panel.values[rung], panel, reference)
+    reference, before = reference_of(audit, panel), held_against(audit, panel, rung)
+    if before is None and measure.statistic is not None and measure.statistic.kind == "moved":
+        return
+    taken = sample(measure, panel.values[rung], panel, reference, before)
     spread = take_spread(taken.values, panel, measure.bounds, taken.everyone)
     means = spread.means
     low, high = level_interval(spread, taken.values, panel) if taken.bounds is None else taken.bounds

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64
 from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure, Statistic
 from pluralign.stats.calibration import bootstrap, noise_floor, scaled_by_other_half, signed_gaps
-from pluralign.stats.distance import drift
+from pluralign.stats.distance import drift, moved
 from pluralign.stats.panel import Panel, panels
 from pluralign.stats.standing import share_above
 from pluralign.stats.table import Table
@@ -47,12 +47,25 @@ def panels_of(table: Table, audit: Audit, name: str) -> Iterator[Panel]:
         yield from panels(table, audit.name, source, audit.measures[source])
 
 
+def held_against(audit: Audit, panel: Panel, rung: int) -> Values | None:
+    """The readings of the stage that a rung is held against: those of the same seed, or of its only rung.
+
+    None where there is no such stage, or it is not clear which of its seeds.
+    """
+    name, seed = audit.against.get(panel.rungs[rung].stage), panel.rungs[rung].seed
+    found = {other.seed: place for place, other in enumerate(panel.rungs) if other.stage == name}
+    if seed not in found and len(found) != 1:
+        return None
+    return panel.values[found.get(seed, next(iter(found.values())))]
+
+
 def sample(  # noqa: PLR0911 one return a kind
-    measure: Measure, values: Values, panel: Panel, reference: int | None = None
+    measure: Measure, values: Values, panel: Panel, reference: int | None = None, before: Values | None = None
 ) -> Sample:
     """What the means of a measure are taken of, from the readings of one rung, `values`, one per unit of `panel`.
 
-    `reference`: the index of the reference group, None where there is none.
+    `reference`: the index of the reference group, None where there is none; `before`: the readings of the stage that
+    this one is held against, for a statistic that needs them.
     """
     statistic = measure.statistic
     if statistic is None:
@@ -70,6 +83,8 @@ def sample(  # noqa: PLR0911 one return a kind
             return _each(_deviations, given, panel)
         case "drift":
             return _drift(given, panel)
+        case "moved":
+            return _moved(given, before, panel)
         case "outlying":
             return _each(_outlying, given, panel)
         case "ranked_worse":
@@ -107,6 +122,13 @@ def _standing(values: Values, panel: Panel, reference: int | None) -> Sample:
     bounds = np.full((2, len(panel.groups) + 1), np.nan)
     bounds[:, reference] = low, high
     return Sample(np.where(own, share, np.nan), bounds=(bounds[0], bounds[1]), only=reference)
+
+
+def _moved(values: Values, before: Values | None, panel: Panel) -> Sample:
+    if before is None:
+        return Sample(np.full_like(values, np.nan))
+    found, low, high = moved(before, values, panel)
+    return Sample(np.where(np.isnan(values + before), np.nan, found[panel.group]), bounds=(low, high))
 
 
 def _each(transform: Callable[[Values], Values], values: Values, panel: Panel) -> Sample:

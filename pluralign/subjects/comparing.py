@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.data.render import render
+from pluralign.data.render import render, render_written
 from pluralign.data.template import Template
 from pluralign.engine.budget import encoded_tokens, shares_prompts
 from pluralign.engine.loading.load import max_tokens
@@ -76,6 +76,9 @@ def fork(
     if isinstance(ask, Score):
         opening = ask.opening
         texts = tuple(text + ask.closing for text in texts) if whole else texts
+        if ask.end and opening is None:
+            return render_written(ask.prompt, texts, tokenizer, template=template, max_tokens=max_tokens)
+        end = end or ask.end
     return render(ask.prompt, texts, tokenizer, template=template, end=end, max_tokens=max_tokens, opening=opening)
 
 

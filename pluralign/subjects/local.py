@@ -1,4 +1,4 @@
-"""A causal language model on this machine, asked by log-probabilities and by greedy text."""
+"""A causal language model on this machine, asked by log-probabilities and by text."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,9 @@ from pluralign.data.template import PLAIN, Template
 from pluralign.engine.batches import TOKEN_BUDGET
 from pluralign.engine.loading.load import load_causal, max_tokens
 from pluralign.engine.logprobs import logprobs
-from pluralign.engine.writing.sampling import write
+from pluralign.engine.writing.draft import Ids
+from pluralign.engine.writing.draw import Distribution
+from pluralign.engine.writing.sampling import Sampling, Text, write, write_drawn
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.reply import Reply
 from pluralign.subjects.comparing import Comparison
@@ -86,23 +88,29 @@ class LocalSubject:
     def _write(self, asked: list[Question], too_long: TooLongQuestions) -> Iterator[Reply]:
         rendered, unfit = too_long.fitting(asked, self._prompt)
         yield from (question.no_reply() for question in unfit)
-        prompts = [prompt for _, (prompt, _) in rendered]
-        kinds: dict[tuple[int, tuple[str, ...]], list[int]] = defaultdict(list)
+        kinds: dict[tuple[int, tuple[str, ...], float], list[int]] = defaultdict(list)
         for index, (_, (_, ask)) in enumerate(rendered):
-            kinds[ask.max_tokens, ask.stop].append(index)
-        for (longest, stop), members in kinds.items():
-            texts = write(
-                self.model,
-                self.tokenizer,
-                [prompts[index] for index in members],
-                max_tokens=longest,
-                stop=stop,
-                token_budget=self.token_budget,
-            )
-            for place, text in texts:
-                yield rendered[members[place]][0].reply(text=text)
+            kinds[ask.max_tokens, ask.stop, ask.temperature].append(index)
+        for members in kinds.values():
+            alike = [rendered[index] for index in members]
+            ask, prompts = alike[0][1][1], [prompt for _, (prompt, _) in alike]
+            if ask.temperature == 0:
+                for place, text in self._greedy(ask, prompts):
+                    yield alike[place][0].reply(text=text)
+            else:
+                for drawn in self._drawn(ask, prompts, [question.seed for question, _ in alike]):
+                    yield alike[drawn.prompt][0].reply(text=drawn.text, ended=drawn.ended)
 
-    def _prompt(self, question: Question) -> tuple[tuple[int, ...], Write]:
+    def _greedy(self, ask: Write, prompts: Sequence[Ids]) -> Iterator[tuple[int, str]]:
+        budget = self.token_budget
+        return write(self.model, self.tokenizer, prompts, max_tokens=ask.max_tokens, stop=ask.stop, token_budget=budget)
+
+    def _drawn(self, ask: Write, prompts: Sequence[Ids], seeds: Sequence[int]) -> Iterator[Text]:
+        distribution = Distribution(temperature=ask.temperature)
+        sampling = Sampling(max_tokens=ask.max_tokens, distribution=distribution, stop=ask.stop)
+        return write_drawn(self.model, self.tokenizer, prompts, seeds, sampling, token_budget=self.token_budget)
+
+    def _prompt(self, question: Question) -> tuple[Ids, Write]:
         ask = question.ask
         if not isinstance(ask, Write):
             raise TypeError(f"item {question.item!r}, ask {question.number} does not ask for text")

@@ -1,5 +1,6 @@
 """The asks of many items as one list, and their replies."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ class Question:
     number: int
     ask: Ask
 
+    @property
+    def seed(self) -> int:
+        """What its draws begin with: a number that follows from the item's id and the number of the ask."""
+        return int.from_bytes(hashlib.sha256(f"{self.number} {self.item}".encode()).digest()[:8])
+
     def reply(
         self,
         *,
@@ -28,9 +34,18 @@ class Question:
         tokens: tuple[int, ...] | None = None,
         rewards: tuple[float, ...] | None = None,
         text: str | None = None,
+        ended: bool | None = None,
     ) -> Reply:
         """The reply to this question."""
-        return Reply(item=self.item, ask=self.number, logprobs=logprobs, tokens=tokens, rewards=rewards, text=text)
+        return Reply(
+            item=self.item,
+            ask=self.number,
+            logprobs=logprobs,
+            tokens=tokens,
+            rewards=rewards,
+            text=text,
+            ended=ended,
+        )
 
     def no_reply(self, *, rewarded: bool = False) -> Reply:
         """A reply that says "missing": NaN for every completion to compare, no text."""

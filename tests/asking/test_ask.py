@@ -86,12 +86,12 @@ VALUES = st.lists(st.floats(), min_size=1, max_size=4).map(tuple)
 NAMED = st.dictionaries(st.text(), st.floats(allow_infinity=False), max_size=3)
 
 
-@given(st.text(), VALUES, st.none() | NAMED, st.none() | st.text())
+@given(st.text(), VALUES, st.none() | NAMED, st.none() | st.text(), st.none() | st.booleans())
 def test_a_reply_reads_back_equal(
-    item: str, logprobs: tuple[float, ...], values: dict[str, float] | None, text: str | None
+    item: str, logprobs: tuple[float, ...], values: dict[str, float] | None, text: str | None, ended: bool | None
 ) -> None:
     finite = tuple(value if math.isfinite(value) else math.nan for value in logprobs)
-    reply = Reply(item=item, ask=1, logprobs=finite, tokens=(1,) * len(finite), text=text, values=values)
+    reply = Reply(item=item, ask=1, logprobs=finite, tokens=(1,) * len(finite), text=text, ended=ended, values=values)
     line = ask.encode(reply)
     assert "\n" not in line
     assert repr(ask.decode(line)) == repr(reply)

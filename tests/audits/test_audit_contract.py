@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langcodes import tag_is_valid
 
-from pluralign.audits import belebele, dialects, perplexity, preferences, reward_bench_2, rm_bench, tydiqa
+from pluralign.audits import belebele, dialects, kl, perplexity, preferences, reward_bench_2, rm_bench, tydiqa
 from pluralign.errors import InputError
 from pluralign.records.item import Item, Write
 from pluralign.records.reply import Reply
@@ -82,6 +82,7 @@ AUDITS = [
     (belebele, READING),
     (perplexity, TEXTS),
     (preferences, PAIRS),
+    (kl, PAIRS),
     (reward_bench_2, BENCH_2),
     (rm_bench, BENCH),
 ]

@@ -17,6 +17,7 @@ import pytest
 
 from pluralign.records.estimate import ALL
 from pluralign.records.findings import Findings
+from pluralign.records.measure import Measure
 from pluralign.report.page import POLICY, document, write
 from pluralign.report.wording import unit_of
 
@@ -279,6 +280,16 @@ def test_at_a_glance_are_only_ways_that_were_compared(sandbox_findings: Findings
     assert "base → dpo" in glance
     assert "base → reward" not in glance
     assert "not audited" not in glance
+
+
+def test_at_a_glance_claims_no_lack_of_what_has_no_change(sandbox_findings: Findings) -> None:
+    measure = Measure("share that gained over the reference", changes=False)
+    audit = replace(sandbox_findings.audits[0], measures={**sandbox_findings.audits[0].measures, "implicit": measure})
+    more = replace(sandbox_findings, audits=(audit, *sandbox_findings.audits[1:]))
+    glance = document(more, HEADLINE).split('id="glance"')[1].split("</section>")[0]
+    row = next(row for row in glance.split("<tr>") if "implicit" in row)
+    assert "levels only" in row
+    assert "not audited" not in row
 
 
 def test_at_a_glance_says_where_slices_overlap(sandbox_findings: Findings) -> None:

@@ -34,7 +34,7 @@ def test_codes_are_of_the_groups_that_were_read() -> None:
     table.add("opinions", stage, item, Reading(measure="like", value=1.0))
     table.add("opinions", stage, item, Reading(measure="like", value=1.0, slice="country", group="SWA"))
     table.add("opinions", stage, item, Reading(measure="like", value=1.0, slice="country", group="DEU"))
-    assert _audit(exam, table.build()).codes == {
+    assert _audit(exam, table.build(), {}).codes == {
         ("country", "DEU"): "country:deu",
         ("country", "SWA"): "country:swa",
         ("language", "SWA"): "language:swa",

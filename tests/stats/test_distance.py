@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-from pluralign.stats.distance import drift
+from pluralign.stats.distance import drift, moved
 from pluralign.stats.panel import Panel
 
 MakePanel = Callable[..., Panel]
@@ -50,3 +50,33 @@ def test_draws_of_clusters_cover_the_distance(make_panel: MakePanel) -> None:
         _, low, high = drift(values, make_panel(group, panel_cluster), seed=seed)
         hits += int(low[0] <= 0.8 <= high[0])
     assert hits >= 52
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(6, 80))
+def test_two_stages_lie_apart_as_their_distributions_do(
+    make_panel: MakePanel, seed: int, groups: int, count: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    group = np.append(np.arange(groups), draw.integers(0, groups, count - groups))
+    before, after = draw.normal(size=count).round(1), 2 * draw.normal(size=count).round(1) + 0.5
+    after[group.argmax()] = np.nan
+    found, low, high = moved(before, after, make_panel(group, np.arange(count)))
+    known = ~np.isnan(after)
+    sizes = [(known & (group == g)).sum() for g in range(groups)]
+    for g in range(groups):
+        here = known & (group == g)
+        if sizes[g]:
+            assert found[g] == pytest.approx(wasserstein_distance(before[here], after[here]), abs=1e-12)
+            assert low[g] - 1e-9 <= found[g] <= high[g] + 1e-9
+        else:
+            assert np.isnan(found[g])
+    each = [0.0 if not sizes[g] else found[g] for g in range(groups)]
+    assert found[-1] == pytest.approx(np.average(each, weights=sizes))
+
+
+def test_a_stage_that_shuffles_its_values_has_not_moved(make_panel: MakePanel) -> None:
+    values = np.random.default_rng(0).normal(size=40)
+    panel = make_panel(np.zeros(40, np.int64), np.arange(40))
+    assert moved(values, values[::-1].copy(), panel)[0] == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(moved(values, values + 0.7, panel)[0], 0.7)

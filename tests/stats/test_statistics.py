@@ -139,3 +139,18 @@ def test_what_nobody_answered_stays_unknown(make_table: MakeTable) -> None:
         assert isnan(row.value)
         assert isnan(row.low)
         assert (row.n, row.missing) == (0, 30)
+
+
+def test_a_stage_is_held_against_the_one_that_is_named(make_table: MakeTable) -> None:
+    draw = np.random.default_rng(0)
+    values = {group: draw.normal(size=40) for group in ("de", "en")}
+    further = {"de": values["de"] + 2, "en": values["en"] - 0.5}
+    table = make_table({"base": values, "hybrid": further, "more": {"de": values["de"], "en": further["en"]}})
+    measures = {"score": AUDIT.measures["score"], "moved": measure("moved", changes=False)}
+    audit = replace(AUDIT, measures=measures, against={"more": "hybrid", "hybrid": "base", "top": "base"})
+    rows = {(row.stage, row.group): row for row in estimate(table, audit) if row.measure == "moved"}
+    assert {stage for stage, _ in rows} == {"hybrid", "more"}, "nobody is named for the base"
+    expected = {("hybrid", "de"): 2, ("hybrid", "en"): 0.5, ("more", "de"): 2, ("more", "en"): 0, ("more", ALL): 1}
+    for place, distance in expected.items():
+        assert rows[place].value == pytest.approx(distance)
+        assert rows[place].low <= rows[place].value <= rows[place].high

@@ -10,6 +10,7 @@ from pluralign.data.template import Template
 from pluralign.errors import InputError
 from pluralign.records.item import Choose, Item, Score, Write
 from pluralign.records.preference import Message
+from pluralign.run.tokens import count_tokens
 from pluralign.subjects.local import LocalSubject
 
 
@@ -123,3 +124,50 @@ def test_what_is_missing_is_read_as_missing(subject, caplog):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no config"):
         LocalSubject.load("base", tmp_path)
+
+
+DRAWS = [
+    item("a", Write(prompt="the cat is ", max_tokens=12, temperature=1.0)),
+    item("b", *[Write(prompt="at the ", max_tokens=9, temperature=0.8)] * 3, Write(prompt="at the ", max_tokens=9)),
+    item("c", Write(prompt="b", max_tokens=12, temperature=1.0)),
+]
+
+
+def test_a_drawn_text_follows_from_prompt_item_and_ask_alone(subject):
+    together = asked(subject.answer(DRAWS))
+    alone = {key: reply for each in reversed(DRAWS) for key, reply in asked(subject.answer([each])).items()}
+    assert together == alone
+    texts = [together["b", number].text for number in range(4)]
+    assert len(set(texts)) == 4
+    renamed = asked(subject.answer([item("z", *DRAWS[1].asks)]))
+    assert renamed["z", 0].text != texts[0]
+    assert renamed["z", 3].text == texts[3], "the most probable text is the same whoever asks"
+
+
+def test_a_drawn_text_says_whether_it_ended_by_itself(subject):
+    many = [item(str(number), Write(prompt="b", max_tokens=40, temperature=1.5)) for number in range(60)]
+    replies = asked(subject.answer(many)).values()
+    ended = [reply for reply in replies if reply.ended]
+    cut = [reply for reply in replies if reply.ended is False]
+    assert ended
+    assert cut
+    assert len(ended) + len(cut) == 60
+    assert [decode(encode(reply)) for reply in replies] == list(replies)
+    assert asked(subject.answer(ITEMS))["a", 1].ended is None
+
+
+def test_a_whole_answer_is_scored_with_its_end_token(subject):
+    texts = ("the", "at")
+    part, whole, empty = (
+        asked(subject.answer([item("s", Score(prompt="b", completions=some, end=end))]))["s", 0]
+        for some, end in ((texts, False), (texts, True), (("",), True))
+    )
+    end = subject.tokenizer.eos_token_id
+    for text, without, with_end in zip(texts, part.logprobs, whole.logprobs, strict=True):
+        ids = torch.tensor([subject.tokenizer("b" + text).input_ids])
+        with torch.no_grad():
+            last = torch.log_softmax(subject.model(input_ids=ids).logits[0, -1].double(), dim=-1)
+        assert with_end == pytest.approx(without + last[end].item(), abs=1e-4)
+    assert whole.tokens == tuple(count + 1 for count in part.tokens)
+    assert empty.tokens == (1,)
+    assert count_tokens(subject, [item("s", Score(prompt="b", completions=("",), end=True))])[False].read == 3

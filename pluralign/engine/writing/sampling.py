@@ -1,4 +1,4 @@
-"""Text from prompts: greedy, for audits, and drawn, several completions of each prompt, for training.
+"""Text from prompts: greedy or drawn, for audits, and several drawn completions of each prompt, for training.
 
 Models whose memory is keys and values write many texts of any lengths side by side (`decode`); others write those of
 equal prompts' lengths together (`equal_lengths`). What a text is does not depend on its company either way, beyond the
@@ -57,6 +57,15 @@ class Sampled:
     truncated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What prompt number `prompt` was continued by; `ended` by an end token, not by its length or a stop string."""
+
+    prompt: int
+    text: str
+    ended: bool
+
+
 def sample(
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
@@ -73,18 +82,30 @@ def sample(
 
     Raises: InputError for a prompt that is empty or leaves no room to write; RunError for logits that are not numbers.
     """
-    drafts = [
-        Draft(number, sibling, list(prompt), len(prompt), _uniforms(seed, sibling, sampling.max_tokens))
-        for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
-        for sibling in range(sampling.num_generations)
-    ]
-    ending = Ending(sampling.max_tokens, frozenset(end_tokens(model, tokenizer)), tokenizer, sampling.stop)
-    choose = partial(_drawn, sampling.distribution)
-    for _ in _decoded(model, drafts, choose, ending, token_budget):
+    drafts, ending = _drafts(prompts, seeds, sampling), _ending(model, tokenizer, sampling)
+    for _ in _decoded(model, drafts, partial(_drawn, sampling.distribution), ending, token_budget):
         pass
     found = [Sampled(draft.written, draft.truncated) for draft in drafts]
     size = sampling.num_generations
     return [found[start : start + size] for start in range(0, len(found), size)]
+
+
+def write_drawn(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Ids],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    *,
+    token_budget: int = TOKEN_BUDGET,
+) -> Iterator[Text]:
+    """What `sample` draws, as texts, each as soon as there is one; they end as those of `write` do.
+
+    Raises: as `sample`.
+    """
+    drafts, ending = _drafts(prompts, seeds, sampling), _ending(model, tokenizer, sampling)
+    done = _decoded(model, drafts, partial(_drawn, sampling.distribution), ending, token_budget)
+    return (Text(draft.prompt, ending.text(draft), draft.ids[-1] in ending.tokens) for draft in done)
 
 
 def write(
@@ -108,6 +129,18 @@ def write(
     ending = Ending(max_tokens, frozenset(end_tokens(model, tokenizer)), tokenizer, stop)
     ended = _decoded(model, drafts, lambda logits, _: most_probable(logits), ending, token_budget)
     return ((draft.prompt, ending.text(draft)) for draft in ended)
+
+
+def _drafts(prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Draft]:
+    return [
+        Draft(number, sibling, list(prompt), len(prompt), _uniforms(seed, sibling, sampling.max_tokens))
+        for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+        for sibling in range(sampling.num_generations)
+    ]
+
+
+def _ending(model: nn.Module, tokenizer: PreTrainedTokenizerBase, sampling: Sampling) -> Ending:
+    return Ending(sampling.max_tokens, frozenset(end_tokens(model, tokenizer)), tokenizer, sampling.stop)
 
 
 def _decoded(
