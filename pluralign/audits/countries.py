@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pluralign.data.countries import alpha3, group_of
+from pluralign.data.countries import group_of, uncoded
 from pluralign.data.country_questions import country_question, read_column, read_countries
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
@@ -126,9 +126,7 @@ def groups(items: Sequence[Item], options: Options) -> Mapping[str, set[str]]:
 
 def notices(items: Sequence[Item], options: Options) -> Iterator[str]:
     """Which countries have no code."""
-    without = sorted(group for group in groups(items, options)["country"] if alpha3(group) is None)
-    if without:
-        yield f"without an ISO 3166 code, so under their own names: {', '.join(without)}"
+    yield from uncoded(groups(items, options)["country"])
 
 
 def survey(options: Options) -> tuple[str, Mapping[str, float]] | None:

@@ -19,7 +19,7 @@ from random import Random
 from string import ascii_uppercase
 from typing import Literal
 
-from pluralign.data.countries import alpha3, group_of, split_sample
+from pluralign.data.countries import group_of, split_sample, uncoded
 from pluralign.data.opinions import Opinions, read_opinions
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Choose, Item
@@ -140,9 +140,7 @@ def groups(items: Sequence[Item], options: Options) -> Mapping[str, set[str]]:
 
 def notices(items: Sequence[Item], options: Options) -> Iterator[str]:
     """Which countries have no code, and how many distributions cannot be compared."""
-    without = sorted(group for group in groups(items, options).get("country", ()) if alpha3(group) is None)
-    if without:
-        yield f"without an ISO 3166 code, so under their own names: {', '.join(without)}"
+    yield from uncoded(groups(items, options).get("country", ()))
     unfit = sum(
         name not in item.gold["people"]
         for item in items

@@ -9,7 +9,7 @@ Source: ISO 3166-1; Kosovo's XKX is one of the codes that ISO leaves to its user
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,13 @@ def alpha3(name: str) -> str | None:
 def group_of(name: str) -> str:
     """What stands for a country among the groups of an audit: its alpha-3 code, or its name where it has none."""
     return alpha3(name) or name.strip()
+
+
+def uncoded(groups: Iterable[str]) -> Iterator[str]:
+    """What a reader must know of groups that are countries: which of them have no code, where some have none."""
+    without = sorted(group for group in groups if alpha3(group) is None)
+    if without:
+        yield f"without an ISO 3166 code, so under their own names: {', '.join(without)}"
 
 
 def split_sample(name: str) -> tuple[str, str]:
