@@ -11,7 +11,7 @@ from pluralign.stats.contrast import Contrast, against
 from pluralign.stats.levels import level_interval
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import take_spread
-from pluralign.stats.statistics import held_against, panels_of, sample
+from pluralign.stats.statistics import held_against, panels_of, reach_of, sample
 from pluralign.stats.table import Table
 
 NAN = float("nan")
@@ -48,7 +48,7 @@ def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: in
     if before is None and measure.statistic is not None and measure.statistic.kind == "moved":
         return
     taken = sample(measure, panel.values[rung], panel, reference, before)
-    spread = take_spread(taken.values, panel, measure.bounds, taken.everyone)
+    spread = take_spread(taken.values, panel, reach_of(measure), taken.everyone)
     means = spread.means
     low, high = level_interval(spread, taken.values, panel) if taken.bounds is None else taken.bounds
     low, high = np.where(means.speaks, low, np.nan), np.where(means.speaks, high, np.nan)

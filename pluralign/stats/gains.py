@@ -10,7 +10,7 @@ from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import Spread, take_spread
-from pluralign.stats.statistics import panels_of, sample
+from pluralign.stats.statistics import panels_of, reach_of, sample
 from pluralign.stats.table import Table
 
 Transition = tuple[str, str]
@@ -72,10 +72,9 @@ def _pairs(panel: Panel, transitions: Sequence[Transition]) -> Iterator[tuple[in
 
 def _gains(panel: Panel, measure: Measure, before: int, after: int) -> Gains:
     sign = -1.0 if measure.better == "lower" else 1.0
-    reach = None
-    if measure.bounds is not None:
-        span = measure.bounds[1] - measure.bounds[0]
-        reach = (-span, span)
+    reach = reach_of(measure)
+    if reach is not None:
+        reach = (reach[0] - reach[1], reach[1] - reach[0])
     both = np.where(np.isnan(panel.values[before] + panel.values[after]), np.nan, 0.0)
     readings = panel.values[before] + both, panel.values[after] + both
     first, second = (sample(measure, values, panel) for values in readings)

@@ -59,6 +59,16 @@ def held_against(audit: Audit, panel: Panel, rung: int) -> Values | None:
     return panel.values[found.get(seed, next(iter(found.values())))]
 
 
+def reach_of(measure: Measure) -> tuple[float, float] | None:
+    """The smallest and the largest of the values that `sample` gives an item, None where there is no bound.
+
+    These are the bounds of the measure, but for a calibration error: it lies between 0 and 1, the gaps signed by their
+    bins whose mean it is between -1 and 1.
+    """
+    signed = measure.statistic is not None and measure.statistic.kind == "ece"
+    return (-1.0, 1.0) if signed else measure.bounds
+
+
 def sample(  # noqa: PLR0911 one return a kind
     measure: Measure, values: Values, panel: Panel, reference: int | None = None, before: Values | None = None
 ) -> Sample:

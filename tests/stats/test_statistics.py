@@ -7,6 +7,7 @@ from math import isnan
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import t as student
 
 from pluralign.records.estimate import ALL, Estimate
 from pluralign.records.findings import Audit
@@ -154,3 +155,33 @@ def test_a_stage_is_held_against_the_one_that_is_named(make_table: MakeTable) ->
     for place, distance in expected.items():
         assert rows[place].value == pytest.approx(distance)
         assert rows[place].low <= rows[place].value <= rows[place].high
+
+
+COUNT = 40
+UNSEEN = 1 - 0.025 ** (1 / COUNT)
+"""The largest share of clusters that may differ where none of `COUNT` does (stats/rare.py)."""
+
+
+def gap_of(margin: float) -> float:
+    """What every pair adds to the calibration error where all have one margin and are right."""
+    return 1 - float(expit(margin))
+
+
+def test_where_no_pair_differs_a_calibration_error_may_still_hold_gaps_of_either_sign(make_table: MakeTable) -> None:
+    table = make_table({"a": {"de": np.full(COUNT, 1.5)}, "b": {"de": np.full(COUNT, 4.0)}})
+    row = next(row for row in compare(table, only("ece"), [("a", "b")]) if (row.measure, row.group) == ("ece", "de"))
+    gain = gap_of(1.5) - gap_of(4.0)
+    assert row.gain == pytest.approx(gain)
+    assert row.low == pytest.approx(gain - (gain + 2) * UNSEEN), "a gap of 1 may become one of -1"
+    assert row.high == pytest.approx(gain + (2 - gain) * UNSEEN)
+
+
+def test_groups_whose_pairs_do_not_differ_are_held_apart_by_gaps_of_either_sign(make_table: MakeTable) -> None:
+    table = make_table({"a": {"de": np.full(COUNT, 1.5), "en": np.full(COUNT, 4.0)}})
+    audit = replace(only("ece"), reference={"language": "en"})
+    row = next(row for row in estimate(table, audit) if (row.measure, row.group) == ("ece", "de"))
+    errors = [(gap_of(margin) + 1) * UNSEEN / student.ppf(0.975, COUNT - 1) for margin in (1.5, 4.0)]
+    variances = np.square(errors)
+    freedom = variances.sum() ** 2 / (variances**2 / (COUNT - 1)).sum()
+    assert row.gap == pytest.approx(gap_of(1.5) - gap_of(4.0))
+    assert (row.gap_high - row.gap_low) / 2 == pytest.approx(student.ppf(0.975, freedom) * np.sqrt(variances.sum()))
