@@ -2,6 +2,7 @@
 
     explicit        prompt, chosen, rejected: texts, or lists of messages
     implicit        chosen and rejected begin with the prompt: conversations by themselves, texts where `prompt = ""`
+                    and `prompt_end` says what it ends in, unless they are dialogues or there is a `prompt_id`
     margin          where there is such a column: by how much the chosen completion should be ahead
 
 Of a conversation's completion, one turn of the assistant is learnt from; pairs of longer ones are left out.
@@ -12,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pluralign.data.conversation import conversation, is_conversation, part
-from pluralign.data.dialogue import shared_prompt
+from pluralign.data.dialogue import ASSISTANT, is_dialogue, shared_prompt
 from pluralign.data.pairing import pair
 from pluralign.errors import InputError
 from pluralign.records.preference import LeftOut, Preference, Prompt
 from pluralign.records.row import Row, real, require, text
 
-VERSION = 2
+VERSION = 3
 SANDBOX = "preferences"
 LONG = LeftOut(why="a completion of several turns")
 
@@ -27,10 +28,11 @@ LONG = LeftOut(why="a completion of several turns")
 class Options:
     """Names of the columns.
 
-    `prompt = ""`: the texts of chosen and rejected both begin with the prompt, which ends where they part, or at the
-    last `prompt_end` before that, such as "Assistant:". `group_name`: whose preferences all rows are, in place of the
-    column `group`. Without a language column, rows have the language "und" (undetermined); without `prompt_id` a prompt
-    is known by what the user says first in it.
+    `prompt = ""`: the texts of chosen and rejected both begin with the prompt, up to the last `prompt_end`
+    that they share, such as "### Response:". Without it dialogues of "Human:" and "Assistant:" do up to the last
+    "Assistant:", and texts with a column `prompt_id` up to where they part. `group_name`: whose preferences all rows
+    are, in place of the column `group`. Without a language column, rows have the language "und" (undetermined);
+    without `prompt_id` a prompt is known by what the user says first in it.
     """
 
     prompt: str = "prompt"
@@ -91,11 +93,18 @@ def _texts(row: Row, number: int, options: Options) -> tuple[Prompt, str, str]:
         if is_conversation(given):
             return conversation(given, f'row {number}: column "{options.prompt}"'), chosen, rejected
         return text(row, options.prompt, number), chosen, rejected
-    end = shared_prompt(chosen, rejected, options.prompt_end)
+    mark = options.prompt_end or (ASSISTANT if is_dialogue(chosen) else "")
+    end = shared_prompt(chosen, rejected, mark)
     if not chosen[:end].strip():
-        until = f' up to "{options.prompt_end}"' if options.prompt_end else ""
+        until = f' up to "{mark.strip()}"' if mark else ""
         raise InputError(
             f'row {number}: columns "{options.chosen}" and "{options.rejected}" do not begin with one prompt{until}'
+        )
+    if not mark and options.prompt_id not in row:
+        raise InputError(
+            f'row {number}: where the prompt ends cannot be seen, since "{options.chosen}" and "{options.rejected}" '
+            "may begin their answers alike; a prompt that is cut in two ways could be trained on and held out. Write "
+            f'what all prompts end in, such as prompt_end = "### Response:", or give a column "{options.prompt_id}"'
         )
     return chosen[:end], chosen[end:], rejected[end:]
 

@@ -1,5 +1,6 @@
 """A pair keeps whose preference it is, in each of TRL's formats; a row that lacks a column is named."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,12 +56,42 @@ def test_every_format_gives_the_same_pair(row: dict[str, Any]) -> None:
     assert pair.group == "us"
 
 
+IMPLICIT = Options(prompt="", group_name="us")
+
+
 def test_texts_that_begin_with_their_prompt_are_parted_where_asked_for() -> None:
-    row = {"chosen": "The sky is blue.", "rejected": "The sky is green."}
-    pair = only(row, Options(prompt="", group_name="us"))
+    row = {"chosen": "The sky is blue.", "rejected": "The sky is green.", "prompt_id": "sky"}
+    pair = only(row, IMPLICIT)
     assert (pair.prompt, pair.chosen, pair.rejected) == ("The sky is", " blue.", " green.")
     with pytest.raises(InputError, match=r'row 1: no column "prompt"; .* write prompt = ""'):
         only(row)
+
+
+PROMPT = "### Question:\nWhat colour is the sky?\n### Response:"
+DIALOGUE = "\n\nHuman: What colour is the sky?\n\nAssistant: Hm.\n\nHuman: Well?\n\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options"), [(PROMPT, replace(IMPLICIT, prompt_end="### Response:")), (DIALOGUE, IMPLICIT)]
+)
+def test_one_prompt_is_one_however_alike_its_answers_begin(prompt: str, options: Options) -> None:
+    answers = ["It is blue.", "It is bluish.", "It is green.", "Green."]
+    rows = [
+        {"chosen": f"{prompt} {one}", "rejected": f"{prompt} {other}"}
+        for one in answers
+        for other in answers
+        if one != other
+    ]
+    pairs = [pair for pair in load(rows, options, "voices.csv") if isinstance(pair, Preference)]
+    assert len(pairs) == len(rows)
+    assert {pair.prompt for pair in pairs} == {prompt}
+    assert len({pair.prompt_id for pair in pairs}) == 1
+
+
+def test_texts_whose_prompt_has_no_end_that_can_be_seen_are_refused() -> None:
+    row = {"chosen": "The sky is blue.", "rejected": "The sky is green."}
+    with pytest.raises(InputError, match=r'^row 1: where the prompt ends cannot be seen.*prompt_end = .*"prompt_id"'):
+        only(row, IMPLICIT)
 
 
 def test_with_a_mark_the_prompt_ends_at_its_last_one() -> None:
