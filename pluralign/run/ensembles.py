@@ -37,7 +37,9 @@ def ensemble_rung(part: StagePart, file: RunFile, rungs: Mapping[str, Rung], fol
         seed=file.general.seed,
         key=entry.key,
     )
-    return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder), dtype=file.general.dtype)
+    dtypes = [member.dtype for member in members]
+    dtype = dtypes[0] if len(set(dtypes)) == 1 else ", ".join(dtypes)
+    return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder), dtype=dtype)
 
 
 def refuse_ensemble(rung: Rung, place: str) -> None:

@@ -20,18 +20,24 @@ def load(rung: Rung, prepared: Prepared) -> "LocalSubject | RewardSubject | Ense
     if rung.part is not None and rung.part.members:
         from pluralign.subjects.ensemble import EnsembleSubject
 
-        folder, template = model_folder(rung), prepared.template
-        return EnsembleSubject.load(rung.stage.name, folder, template=template, dtype=rung.dtype)
-    loading: dict[str, Any] = {"dtype": rung.dtype, "adapter": rung.adapter, "template": prepared.template}
-    if rung.header is not None:
-        loading |= {"device": rung.header.device, "quantization": rung.header.quantization}
+        loading = {name: loading_of(prepared.rung(name)) for name in rung.part.members}
+        return EnsembleSubject.load(rung.stage.name, model_folder(rung), template=prepared.template, loading=loading)
+    settings = {"template": prepared.template, "adapter": rung.adapter, **loading_of(rung)}
     if rung.stage.kind == "reward":
         from pluralign.subjects.reward import RewardSubject
 
-        return RewardSubject.load(rung.stage.name, model_folder(rung), **loading)
+        return RewardSubject.load(rung.stage.name, model_folder(rung), **settings)
     from pluralign.subjects.local import LocalSubject
 
-    return LocalSubject.load(rung.stage.name, model_folder(rung), **loading)
+    return LocalSubject.load(rung.stage.name, model_folder(rung), **settings)
+
+
+def loading_of(rung: Rung) -> dict[str, Any]:
+    """Keywords that load a stage's model as the run file wants it, but for its adapter."""
+    header = rung.header
+    if header is None:
+        return {"dtype": rung.dtype}
+    return {"dtype": rung.dtype, "device": header.device, "quantization": header.quantization}
 
 
 def model_folder(rung: Rung) -> Path:

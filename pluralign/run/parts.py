@@ -30,7 +30,8 @@ class Rung:
 
     `part` is None for the base, `entry` for all models that exist; `model` is the folder its weights are or will be in,
     `found` the files of a model that exists, `header` what the run file says of it, `adapter_key` what its adapter is
-    known by; `dtype` is that of its audits; `recorded` gives the files of a recorded stage by audit.
+    known by; `dtype` is that of its audits, of an ensemble those of its members where they differ; `recorded` gives the
+    files of a recorded stage by audit.
     """
 
     stage: Stage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pluralign import plugins
 from pluralign.errors import InputError
 from pluralign.run.ensembles import refuse_ensemble
-from pluralign.run.loading import model_folder
+from pluralign.run.loading import loading_of, model_folder
 from pluralign.run.parts import Prepared, Rung
 from pluralign.runfile.parts import StagePart
 
@@ -60,10 +60,8 @@ def _load(name: str, part: StagePart, prepared: Prepared) -> "Reward":
         _, function = plugins.find_function(name, prepared.file.beside, f"{part.place}: reward")
         return FunctionReward(name=name, function=function)
     rung = prepared.rung(name)
-    loading: dict[str, Any] = {"dtype": rung.dtype, "adapter": rung.adapter}
-    if rung.header is not None:
-        loading |= {"device": rung.header.device, "quantization": rung.header.quantization}
-    return ModelReward.load(name, model_folder(rung), template=prepared.template, **loading)
+    settings = {"template": prepared.template, "adapter": rung.adapter, **loading_of(rung)}
+    return ModelReward.load(name, model_folder(rung), **settings)
 
 
 def _is_address(name: str) -> bool:

@@ -6,7 +6,7 @@ Source: Zeng et al. 2023, arXiv:2312.07401 (the baseline that averages one rewar
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,15 @@ class EnsembleSubject:
         folder: Path,
         *,
         template: Template = PLAIN,
-        dtype: str = "auto",
-        device: str | None = None,
+        loading: Mapping[str, Mapping[str, Any]],
     ) -> "EnsembleSubject":
-        """The ensemble in `folder`, every member in the same dtype and on the same device.
+        """The ensemble in `folder`; `loading` gives each member's keywords of `engine.load.load_reward`, by its name.
 
         Raises: InputError where a member is gone, is no reward model or cannot be loaded.
         """
-        settings: dict[str, Any] = {"template": template, "dtype": dtype, "device": device}
         members = [
-            RewardSubject.load(member.name, member.model, adapter=member.adapter, **settings)
-            for member in read_members(folder)
+            RewardSubject.load(one.name, one.model, adapter=one.adapter, template=template, **loading[one.name])
+            for one in read_members(folder)
         ]
         return cls(name=name, members=tuple(members))
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pluralign.engine.loading.load import make_reward_model, save
 from pluralign.errors import InputError
+from pluralign.run.ensembles import assemble
 from pluralign.run.execute import execute
-from pluralign.run.plan import describe
+from pluralign.run.loading import load
+from pluralign.run.plan import audit_entry, describe
 from pluralign.run.prepare import prepare
 from pluralign.runfile.read import read
 
@@ -132,6 +135,33 @@ def test_what_cannot_be_one_is_refused_with_its_place(prepared, text, message):
         prepared(HEAD + text)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+FOUND = """
+base = "{base}"
+[[stage]]
+name = "one"
+model = "REWARD"
+dtype = "bfloat16"
+device = "cpu"
+[[stage]]
+name = "then"
+model = "REWARD"
+[[audit]]
+uses = "preferences"
+rows = "{rows}"
+"""
+
+
+def test_a_member_is_loaded_as_its_own_stage_says(prepared, base, tmp_path):
+    save(*make_reward_model(base, seed=0), tmp_path / "reward")
+    found = prepared(FOUND.replace("REWARD", str(tmp_path / "reward")) + BOTH)
+    rung = found.rung("all")
+    assemble(rung, found, {})
+    members = load(rung, found).describe()["members"]
+    assert {name: member["dtype"] for name, member in members.items()} == {"one": "bfloat16", "then": "float32"}
+    assert members["one"]["device"] == "cpu"
+    assert audit_entry(rung, found.exams[0], found).made_of["dtype"] == "bfloat16, float32"
 
 
 def test_the_recipe_of_policies_can_be_run_and_holds_out_the_same_prompts(tmp_path):

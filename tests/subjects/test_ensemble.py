@@ -50,7 +50,8 @@ def rewards(subject):
 
 
 def test_its_rewards_are_the_means_of_its_members(stages):
-    subject = EnsembleSubject.load("all", stages / "all-0", device="cpu")
+    loading = {name: {"device": "cpu"} for name in ("one", "other")}
+    subject = EnsembleSubject.load("all", stages / "all-0", loading=loading)
     one, other = (rewards(RewardSubject.load(name, stages / f"{name}-0", device="cpu")) for name in ("one", "other"))
     found = rewards(subject)
     assert found.keys() == one.keys() == {("a", 0), ("b", 0)}
@@ -71,7 +72,7 @@ def test_it_moves_with_its_members_and_says_who_is_gone(stages, tmp_path):
     assert all(one.model.startswith(str(moved)) for one in read_members(moved / "all-0"))
     shutil.rmtree(moved / "other-0")
     with pytest.raises(InputError, match=r'ensemble\.json: its member "other" is gone: there is no folder .*other-0'):
-        EnsembleSubject.load("all", moved / "all-0")
+        EnsembleSubject.load("all", moved / "all-0", loading={})
 
 
 def test_what_is_no_ensemble_is_refused(stages, tmp_path):
