@@ -19,6 +19,7 @@ VERSION = 1
 KIND = "reward"
 COUNTS = "pairs"
 NEEDS_REFERENCE = False
+USES_MARGINS = True
 METRICS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
 TRAINING = Training(learning_rate=1e-5, batch_size=16, num_train_epochs=1.0)
 

@@ -19,7 +19,7 @@ from pluralign.run import ladder
 from pluralign.run.parts import Exam, Prepared, Voices
 from pluralign.run.prompts import check_prompts, read_template
 from pluralign.run.rungs import base_rung, rungs_of_records, trained_rungs
-from pluralign.run.voices import check_completions, check_dialogues, gather
+from pluralign.run.voices import check_completions, check_dialogues, gather, unused_margins
 from pluralign.run.voices import notices as notices_of
 from pluralign.runfile.parts import AuditPart, RunFile
 
@@ -34,15 +34,17 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
     if file.recorded is not None:
         rungs, ladders, notices = rungs_of_records(file.recorded)
         voices = gather(file)
+        by_name = {part.name: part for part in voices}
     else:
         template = read_template(file)
         base = base_rung(file)
         voices = gather(file)
-        check_completions(file.stages, {part.name: part for part in voices})
+        by_name = {part.name: part for part in voices}
+        check_completions(file.stages, by_name)
         check_dialogues(voices, template.policy, file.path.name)
-        rungs = trained_rungs(file, base, {part.name: part for part in voices}, runs / file.path.stem, template)
+        rungs = trained_rungs(file, base, by_name, runs / file.path.stem, template)
         ladders = ladder.ways([rung.stage for rung in rungs])
-    exams = [_exam(part, file, {part.name: part for part in voices}, limit) for part in file.audits]
+    exams = [_exam(part, file, by_name, limit) for part in file.audits]
     check_prompts(rungs, voices, exams, template)
     return Prepared(
         file=file,
@@ -51,7 +53,12 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
         rungs=tuple(rungs),
         exams=tuple(exams),
         transitions=ladder.climbs(ladders),
-        notices=(*notices, *notices_of(file.data, voices), *_notices(exams)),
+        notices=(
+            *notices,
+            *notices_of(file.data, voices),
+            *unused_margins(file.stages, by_name),
+            *_notices(exams),
+        ),
         template=template,
     )
 

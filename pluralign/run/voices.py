@@ -196,3 +196,17 @@ def notices(parts: Sequence[DataPart], voices: Sequence[Voices]) -> Iterator[str
                 f'data "{one.name}" trains on {len(common)} prompts that data "{other.name}" holds out; '
                 "the same held_out for both keeps them apart."
             )
+
+
+def unused_margins(stages: Sequence[StagePart], voices: Mapping[str, Voices]) -> Iterator[str]:
+    """What is said of stages whose data have margins and whose method makes nothing of them."""
+    for stage in stages:
+        if stage.module is None or getattr(stage.module, "USES_MARGINS", False):
+            continue
+        data = voices[str(stage.header.data)]
+        count = sum(preference.margin > 0 for preference in data.train)
+        if count:
+            yield (
+                f'stage {stage.name}: {count} pairs of data "{data.name}" have a margin, '
+                f'of which method = "{stage.header.method}" makes no use.'
+            )

@@ -9,7 +9,7 @@ import pytest
 
 from pluralign.errors import InputError
 from pluralign.run.parts import Voices
-from pluralign.run.voices import check_completions, check_dialogues, gather, notices
+from pluralign.run.voices import check_completions, check_dialogues, gather, notices, unused_margins
 from pluralign.runfile.parts import RunFile
 from pluralign.runfile.read import read
 
@@ -174,3 +174,26 @@ def test_a_dialogue_in_one_text_is_not_put_into_a_chat_template(parse) -> None:
 def test_what_cannot_be_is_named(parse, text: str, expected: str) -> None:
     with pytest.raises(InputError, match=rf"^run\.toml: {expected}"):
         gather(parse(text))
+
+
+def test_margins_that_a_method_makes_nothing_of_are_said(parse, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"Question {n}?", "chosen": " yes", "rejected": " no", "margin": n % 2, "prompt_id": n}
+        for n in range(COUNT)
+    ]
+    write(tmp_path / "margins.jsonl", rows)
+    data = '[data.{0}]\nrows = "{0}.jsonl"\nheld_out = 0.0\n'
+    stage = '[[stage]]\nname = "{0}"\nmethod = "{0}"\ndata = "{1}"\n'
+    file = parse(
+        data.format("margins")
+        + 'group_name = "us"\n'
+        + data.format("plain")
+        + stage.format("reward", "margins")
+        + stage.format("dpo", "margins")
+        + stage.format("sft", "plain")
+    )
+    voices = {data.name: data for data in gather(file)}
+    (said,) = unused_margins(file.stages, voices)
+    assert said == (
+        f'stage dpo: {COUNT // 2} pairs of data "margins" have a margin, of which method = "dpo" makes no use.'
+    )
