@@ -1,10 +1,12 @@
 """Completions from a vLLM server that is given the policy's weights before it writes.
 
-The protocol is vLLM's own, of version 0.28 and later: `POST /init_weight_transfer_engine` once; for new weights
-`/pause`, `/start_weight_update`, `/update_weights` while the weights are broadcast by NCCL in the order announced,
-`/finish_weight_update` with the weights' checksum as their version, `/resume`. Then `GET /weight_info` must tell that
-version, and the server's log-probabilities of a prompt must be the policy's. It was tried against a server of ours that
-speaks this protocol on a CPU, not against vLLM. The server is started by
+The protocol is vLLM's own, of version 0.28 and later: `POST /init_weight_transfer_engine` once in every process that
+trains (vLLM puts the new group in the place of the one with a process that was killed); for new weights `/pause`,
+`/start_weight_update`, `/update_weights` while the weights are broadcast by NCCL in the order announced,
+`/finish_weight_update` with the weights' checksum as their version, `/resume`. An update that a killed process left
+open is finished first, as vLLM asks for. Then `GET /weight_info` must tell that version, and the server's
+log-probabilities of a prompt must be the policy's. It was tried against a server of ours that speaks this protocol on a
+CPU, not against vLLM. The server is started by
 
     VLLM_SERVER_DEV_MODE=1 vllm serve MODEL --weight-transfer-config '{"backend": "nccl"}'
 
@@ -149,7 +151,7 @@ class VllmServer:
         }
         send = partial(_broadcast, self.group, list(weights.values()))
         with self._paused():
-            self._command("start_weight_update", {})
+            self._start()
             self._together("update_weights", {"update_info": info}, send)
             self._command("finish_weight_update", {"weight_version": version})
         told = json.loads(self.caller.get(f"{self.base_url}/weight_info")).get("weight_version")
@@ -157,6 +159,19 @@ class VllmServer:
             raise RunError(f'the vLLM server has weights of version "{told}", and was given "{version}"')
         self._prove(model, probe)
         self.version = version
+
+    def _start(self) -> None:
+        """Begin an update; the first one of this process may find one open that a killed training began."""
+        try:
+            self._command("start_weight_update", {})
+        except RunError as error:
+            if self.version is not None:
+                raise
+            try:
+                self._command("finish_weight_update", {})
+            except RunError:
+                raise error from None
+            self._command("start_weight_update", {})
 
     @contextmanager
     def _paused(self) -> Iterator[None]:
@@ -197,7 +212,10 @@ class VllmServer:
             "world_size": workers + 1,
             "packed": False,
         }
-        return self._together("init_weight_transfer_engine", {"init_info": info}, partial(self.join, info))
+        try:
+            return self._together("init_weight_transfer_engine", {"init_info": info}, partial(self.join, info))
+        except RunError as error:
+            raise RunError(f"{error}; if a training was killed while it sent weights, restart the server") from error
 
     def _command(self, path: str, body: dict[str, Any]) -> None:
         self.caller.post(f"{self.base_url}/{path}", body, again=False)

@@ -59,6 +59,7 @@ class Worker:
     version: str | None = None
     group: Gloo | None = None
     paused: bool = False
+    open: bool = False
     asked: list[str] = field(default_factory=list)
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -76,10 +77,13 @@ class Worker:
                 self.paused = True
             case "/start_weight_update":
                 assert self.paused
+                self._turn(was=False, becomes=True)
             case "/update_weights":
+                assert self.open
                 self._receive(**body["update_info"])
             case "/finish_weight_update":
-                self.version = body["weight_version"]
+                self._turn(was=True, becomes=False)
+                self.version = body.get("weight_version", self.version)
                 self.spoil(self.model)
             case "/resume":
                 self.paused = False
@@ -91,6 +95,12 @@ class Worker:
             case other:
                 raise AssertionError(other)
         return {"message": "done"}
+
+    def _turn(self, *, was: bool, becomes: bool) -> None:
+        """Open or close an update; as vLLM's workers do, refuse to open an open one and to close a closed one."""
+        if self.open is not was:
+            raise RuntimeError(f"a weight update is already {'open' if self.open else 'closed'}")
+        self.open = becomes
 
     def _receive(self, names: list[str], dtype_names: list[str], shapes: list[list[int]]) -> None:
         held = dict(self.model.named_parameters())
@@ -210,6 +220,19 @@ def test_weights_are_sent_when_they_have_changed_and_only_then(policy, worker):
     assert torch.equal(worker.model.lm_head.weight, model.lm_head.weight)
 
 
+def test_a_training_that_goes_on_joins_a_server_that_the_killed_one_left_in_the_midst_of_an_update(policy, worker):
+    model, tokenizer = policy
+    with serving(worker) as address:
+        server(address).write(model, tokenizer, PROMPTS, SEEDS, SAMPLING)
+        worker.paused = worker.open = True
+        with torch.no_grad():
+            model.lm_head.weight[3, 4] += 0.5
+        server(address).write(model, tokenizer, PROMPTS, SEEDS, SAMPLING)
+    assert worker.asked.count("/init_weight_transfer_engine") == 2
+    assert (worker.version, worker.open, worker.paused) == (checksum(model), False, False)
+    assert torch.equal(worker.model.lm_head.weight, model.lm_head.weight)
+
+
 def test_a_server_that_computes_with_other_weights_is_found_out(policy, worker):
     def spoil(model: torch.nn.Module) -> None:
         with torch.no_grad():
@@ -237,6 +260,12 @@ def test_a_failure_of_the_server_ends_the_wait(policy, worker, path):
         server(address).write(*policy, PROMPTS, SEEDS, SAMPLING)
     assert worker.asked.count(path) == 1
     assert not worker.paused
+
+
+def test_a_server_that_cannot_be_joined_is_to_be_restarted(policy, worker):
+    worker.failing = lambda asked: asked == "/init_weight_transfer_engine"
+    with serving(worker) as address, pytest.raises(RunError, match="killed while it sent weights, restart the server"):
+        server(address).write(*policy, PROMPTS, SEEDS, SAMPLING)
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(policy, worker, monkeypatch):
