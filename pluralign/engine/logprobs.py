@@ -33,8 +33,8 @@ def logprobs(
     """Log-probabilities (nats) of all completions, summed over their tokens in float64.
 
     log p(completion i) = sum over its tokens t of log softmax(logits before t / temperature)[t]. Carries gradients
-    unless the caller switched them off. `token_budget` bounds the encoded tokens of one forward pass and is halved
-    where memory is short.
+    unless the caller switched them off. `token_budget` bounds the encoded tokens of one forward pass. It is halved
+    where memory is short, for this call and those that come after it with this model.
 
     Raises: InputError for a prompt and completion that are longer than the model takes.
     """
@@ -66,9 +66,9 @@ def _by_token(model: nn.Module, forks: Sequence[Fork], token_budget: int, temper
     refuse_longer(forks, None if inner is None else max_tokens(inner))
     if head is not None and can_pack(head.backbone, forks):
         plan = partial(_packs, forks)
-        return in_passes(whole(forks), plan, partial(_packed, head), token_budget)
+        return in_passes(model, whole(forks), plan, partial(_packed, head), token_budget)
     run = partial(_plain, model, head, forks, temperature)
-    return in_passes(whole(forks), partial(plan_rows, forks), run, token_budget)
+    return in_passes(model, whole(forks), partial(plan_rows, forks), run, token_budget)
 
 
 def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pack]:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from pluralign.engine.memory import out_of_memory
+from torch import nn
+
+from pluralign.engine.memory import out_of_memory, remember_room, room
 from pluralign.engine.packing.pack import Pack
 from pluralign.engine.plain import Rows
 
@@ -12,6 +14,7 @@ FoundT = TypeVar("FoundT")
 
 
 def in_passes(
+    model: nn.Module,
     work: Sequence[Any],
     plan: Callable[[Sequence[Any], int], list[BatchT]],
     run: Callable[[BatchT], FoundT],
@@ -20,11 +23,13 @@ def in_passes(
     """What `run` finds in each of the batches that `plan` makes of `work` under the budget, in order.
 
     Where a batch runs out of memory, it and what is left are planned anew with half its tokens; what was found stays.
+    Later calls with this `model` begin with no more than that.
 
     Raises: torch.OutOfMemoryError (of a CPU's memory: RuntimeError, MemoryError) where the smallest batch does not fit.
     """
     found: list[FoundT] = []
     waiting = list(work)
+    token_budget = room(model, token_budget)
     while waiting:
         planned = plan(waiting, token_budget)
         waiting = []
@@ -36,6 +41,7 @@ def in_passes(
             token_budget = batch.tokens // 2
             if token_budget < 1 or len(plan(batch.work, token_budget)) == 1:
                 raise failure
+            remember_room(model, token_budget)
             break
     return found
 

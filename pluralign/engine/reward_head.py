@@ -50,8 +50,9 @@ def end_states(backbone: PreTrainedModel, forks: Sequence[Fork], *, token_budget
     """The hidden state at each completion's last token, `[completions, width]` per forward pass."""
     if can_pack(backbone, forks):
         plan = partial(_packs, forks)
-        return in_passes(whole(forks), plan, partial(_packed, backbone), token_budget)
-    return in_passes(whole(forks), partial(plan_rows, forks), partial(_plain, backbone, forks), token_budget)
+        return in_passes(backbone, whole(forks), plan, partial(_packed, backbone), token_budget)
+    run = partial(_plain, backbone, forks)
+    return in_passes(backbone, whole(forks), partial(plan_rows, forks), run, token_budget)
 
 
 def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pack]:

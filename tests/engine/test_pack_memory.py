@@ -39,6 +39,23 @@ def test_the_budget_is_halved_until_it_fits_and_results_stay(small, tiny, grad):
     assert sum(size > 50 for size in asked) <= 3
 
 
+def states(model, forks):
+    return end_states(model.transformer, forks, token_budget=8192)
+
+
+@pytest.mark.parametrize("score", [logprobs, states])
+def test_what_there_was_room_for_is_remembered_as_long_as_the_model_lives(small, score):
+    model, asked = small
+    with torch.no_grad():
+        score(model, FORKS)
+        assert max(asked) > 50
+        asked.clear()
+        score(model, FORKS)
+    assert max(asked) <= 50
+    score(model, FORKS)
+    assert max(asked) > 50, "with gradients it is found out anew"
+
+
 def test_what_cannot_be_cut_smaller_is_an_error(small):
     model, asked = small
     with pytest.raises(torch.OutOfMemoryError):
@@ -49,9 +66,9 @@ def test_what_cannot_be_cut_smaller_is_an_error(small):
 def test_hidden_states_at_the_ends_too(small, tiny):
     model, _ = small
     with torch.no_grad():
-        found = dict(_pairs(end_states(model.transformer, FORKS, token_budget=8192)))
+        found = dict(_pairs(states(model, FORKS)))
         whole = tiny.make_model("gpt2", dtype=torch.float64)
-        expected = dict(_pairs(end_states(whole.transformer, FORKS, token_budget=8192)))
+        expected = dict(_pairs(states(whole, FORKS)))
     assert sorted(found) == sorted(expected)
     for owner, state in found.items():
         torch.testing.assert_close(state, expected[owner], rtol=0, atol=1e-9)
