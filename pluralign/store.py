@@ -53,6 +53,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Make an error of the disk while `place` is written one line that names it. Raises: RunError."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{place} cannot be written ({error.strerror or error})") from error
+
+
 def write_json(path: Path, value: object) -> None:
     """Write JSON for people and programs, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from pluralign.engine.ranks import told
 from pluralign.errors import RunError
+from pluralign.store import writing
 from pluralign.train.examples import Example
 
 
 class Journal:
     """Lines of JSON, each handed to the system as soon as it is written.
 
-    `evaluations` are the "held_out" lines so far.
+    `evaluations` are the "held_out" lines so far. A log that cannot be written is a RunError.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Journal:
         `note` is told every record that is written. Without a path, nothing is on disk.
         """
         self._note = note
-        self._file = io.BytesIO() if path is None else path.open("r+b" if kept else "wb")
-        lines = map(json.loads, self._file.read(kept).splitlines() if kept else ())
-        self._file.truncate()
+        self._path = Path() if path is None else path
+        with writing(self._path):
+            self._file = io.BytesIO() if path is None else path.open("r+b" if kept else "wb")
+            lines = map(json.loads, self._file.read(kept).splitlines() if kept else ())
+            self._file.truncate()
         self.evaluations: list[dict[str, Any]] = [line for line in lines if line["event"] == "held_out"]
 
     def __enter__(self) -> "Journal":
@@ -45,7 +48,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._file.close()
+        with writing(self._path):
+            self._file.close()
 
     def write(self, event: str, **record: Any) -> None:
         """Add a line; `event` is "start", "step", "held_out" or "best".
@@ -57,8 +61,9 @@ class Journal:
                 step = f"step {record['step']}, " if "step" in record else ""
                 raise told(RunError(f"{step}{event}: {name} is {value}; a lower learning_rate may help"))
         line = json.dumps({"event": event, **record}, ensure_ascii=False, allow_nan=False) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
+        with writing(self._path):
+            self._file.write(line.encode())
+            self._file.flush()
         if self._note is not None:
             self._note(record)
         if event == "held_out":
@@ -66,7 +71,8 @@ class Journal:
 
     def sync(self) -> int:
         """Make all lines durable; gives their length in bytes."""
-        os.fsync(self._file.fileno())
+        with writing(self._path):
+            os.fsync(self._file.fileno())
         return self._file.tell()
 
 

@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from pluralign import store
 from pluralign.engine.budget import Budget
 from pluralign.engine.checkpointing import rerunning
 from pluralign.engine.loading.device import pick_device
@@ -27,7 +28,6 @@ from pluralign.engine.ranks import count_ranks, from_first, linked, own_rank, to
 from pluralign.engine.reward_head import rewards
 from pluralign.engine.scores import Scores
 from pluralign.errors import RunError
-from pluralign.store import STEPS
 from pluralign.train import adapting, snapshot
 from pluralign.train.beginning import begin, load_trained
 from pluralign.train.evaluation import interval, is_over
@@ -66,8 +66,6 @@ def train(job: Job) -> None:
             raise
         budget = job.training.token_budget
         raise RunError(f"{_method(job)}: the memory is too small; lower token_budget (now {budget})") from error
-    except OSError as error:
-        raise RunError(f"{_method(job)}: {job.out} cannot be written ({error.strerror or error})") from error
 
 
 def _train(job: Job) -> None:
@@ -87,9 +85,10 @@ def _train(job: Job) -> None:
         autocast=partial(autocast, device, bf16),
     )
     state = State(model=model, optimiser=make_optimiser(model, job.training))
-    from_first(lambda: job.out.mkdir(parents=True, exist_ok=True))
+    with store.writing(job.out):
+        from_first(lambda: job.out.mkdir(parents=True, exist_ok=True))
     log = job.out / "log.jsonl"
-    kept = snapshot.take_up(job.out / STEPS, state, key=job.key, log=log)
+    kept = snapshot.take_up(job.out / store.STEPS, state, key=job.key, log=log)
     trackers = job.training.report_to if own_rank() == 0 else ()
     with tracking(trackers, _session(job, state)) as note, _journal(log, kept, note) as journal:
         journal.evaluations = from_first(lambda: journal.evaluations)

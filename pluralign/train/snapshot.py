@@ -94,17 +94,19 @@ def steps(folder: Path) -> list[int]:
 
 
 def prune(folder: Path, kept: Collection[int]) -> None:
-    """Delete the snapshots of all other steps, and what was left half-written or half-deleted."""
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            shutil.rmtree(path)
-        elif int(path.name) not in kept:
-            gone = path.with_name(f".{path.name}.gone")
-            path.rename(gone)
-            store.sync_folder(folder)
-            shutil.rmtree(gone)
+    """Delete the snapshots of all other steps, and what was left half-written or half-deleted.
+
+    Raises: RunError where they cannot be deleted.
+    """
+    with store.writing(folder):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.startswith("."):
+                shutil.rmtree(path)
+            elif int(path.name) not in kept:
+                gone = path.with_name(f".{path.name}.gone")
+                path.rename(gone)
+                store.sync_folder(folder)
+                shutil.rmtree(gone)
 
 
 def take_up(folder: Path, state: State, *, key: str | None, log: Path) -> int:

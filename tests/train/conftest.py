@@ -1,4 +1,6 @@
-"""Trainings in several processes: what they leave, and how it is compared."""
+"""What tests of training share: two groups who want the opposite of each other, a short training on what they want, and
+trainings in several processes with what they leave.
+"""
 
 import json
 import os
@@ -11,7 +13,55 @@ from typing import Any
 
 import pytest
 
+import pluralign
+from pluralign.data.template import PLAIN
+from pluralign.methods import dpo
+from pluralign.records.preference import Preference
+from pluralign.records.training import Training
+from pluralign.train.job import Job
+from pluralign.weightings import uniform
+
 PROGRAM = Path(__file__).with_name("sharing.py")
+FAST = Training(learning_rate=3e-3, batch_size=4, num_train_epochs=4.0, warmup_ratio=0.0)
+
+
+def make_preference(number: int, **other: str) -> Preference:
+    """One group wants answers in a, the other in b; lengths differ. `other`: texts in place of its own."""
+    group, letter, not_letter = (("one", "a", "b"), ("two", "b", "a"))[number % 2]
+    texts = {
+        "prompt": f"{group} the {'x' * (number % 5)} ",
+        "chosen": letter * (3 + number % 4),
+        "rejected": not_letter * 9,
+    } | other
+    return Preference(**texts, group=group, prompt_id=str(number), source="test")
+
+
+@pytest.fixture(scope="session")
+def preference() -> Callable[..., Preference]:
+    return make_preference
+
+
+@pytest.fixture(scope="module")
+def base(tiny, tmp_path_factory) -> Path:
+    return tiny.save_model(tmp_path_factory.mktemp("base"), "llama", bos=True)
+
+
+@pytest.fixture
+def job(base: Path, tmp_path: Path) -> Job:
+    """Direct preference optimisation on 12 pairs, three steps an epoch, with 6 held out."""
+    return Job(
+        method=dpo,
+        options=dpo.Options(),
+        training=FAST,
+        parent=base,
+        preferences=tuple(map(make_preference, range(12))),
+        held_out=tuple(map(make_preference, range(12, 18))),
+        weighting=uniform,
+        seed=0,
+        template=PLAIN,
+        out=tmp_path / "out",
+        device="cpu",
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +91,8 @@ def run_cases(tiny, tmp_path_factory) -> Callable[[list[dict[str, Any]]], Traine
         base = str(tiny.save_model(folder / "base", "llama", bos=True))
         (folder / "cases.json").write_text(json.dumps([{"base": base} | case for case in cases]))
         command = [sys.executable, str(PROGRAM), str(folder), str(folder / "cases.json")]
-        alone = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        here = str(Path(pluralign.__file__).parents[1])
+        alone = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": here}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=alone, timeout=240)
         assert done.returncode == 0, done.stderr
         return Trained(folder, [json.loads(line) for line in done.stdout.splitlines()])

@@ -1,11 +1,12 @@
-"""Trains one stage, killed at moments of our choice and begun again until it is whole; then says what came of it.
+"""Trains stages, killed at moments of our choice and begun again until they are whole; then says what came of it.
 
     python crashes.py BASE FOLDER CASES.json
 
-A case is a list: of each attempt, the write at which the process ends itself with SIGKILL, as a share of all writes of
-an attempt that nothing ends ("0.3"), or of which half reaches the disk first ("0.3 torn"), or from which on the disk is
-full ("0.3 full"), or seconds after which it is killed from outside ("0.2 s"), or "" for nothing. For an attempt that
-nothing ends, and then for every case, a line of JSON is printed.
+The file holds, for trainings of `crashing.py` by name, lists of cases. A case is a list: of each attempt, the write at
+which the process ends itself with SIGKILL, as a share of all writes of an attempt that nothing ends ("0.3"), or of
+which half reaches the disk first ("0.3 torn"), or from which on the disk is full ("0.3 full"), or seconds after which
+it is killed from outside ("0.2 s"), or "" for nothing. For an attempt that nothing ends, and then for every case, a
+line of JSON is printed.
 """
 
 import hashlib
@@ -18,88 +19,30 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import torch
+from crashing import JOBS
 
 from pluralign import store
-from pluralign.data.template import PLAIN
 from pluralign.errors import RunError
-from pluralign.methods import dpo
-from pluralign.records.preference import Preference
-from pluralign.records.training import Training
 from pluralign.train import beginning, checkpoint, loop, reference_cache
 from pluralign.train.journal import Journal
-from pluralign.train.reference_cache import ReferenceCache
 
-TRAINING = Training(
-    learning_rate=3e-3,
-    batch_size=4,
-    num_train_epochs=3.0,
-    eval_steps=3,
-    load_best_model_at_end=True,
-    metric_for_best_model="worst/eval_loss",
-    save_steps=2,
-)
-ENTRY = store.Entry("stages", "dpo", {"training": "crashes"})
-
-
-def weigh(state, losses, options):
-    """Weights that remember how often they were asked for, and depend on chance."""
-    asked = 1 if state is None else state["asked"] + 1
-    drawn = torch.rand(len(losses.groups), dtype=torch.float64)
-    last = drawn if state is None else state["last"]
-    return losses.shares * (1 + 0.1 * asked + 0.5 * drawn + 0.25 * last), {"asked": asked, "last": drawn}
-
-
-def job(base: Path, out: Path) -> loop.Job:
-    restless = ModuleType("restless")
-    restless.__dict__.update(NEEDS="shares", VERSION=1, weigh=weigh)
-    texts = [("one", "a", "b"), ("two", "b", "a")]
-    preferences = [
-        Preference(
-            prompt=f"{group} the {'x' * (number % 5)} ",
-            chosen=letter * (3 + number % 4),
-            rejected=other * 9,
-            group=group,
-            prompt_id=str(number),
-            source="test",
-        )
-        for number in range(20)
-        for group, letter, other in [texts[number % 2]]
-    ]
-
-    def tell(*, completed: int, note: str, **_: int) -> None:
-        with out.with_name("news").open("a") as file:
-            file.write(f"{completed} {note}\n")
-
-    return loop.Job(
-        method=dpo,
-        options=dpo.Options(),
-        training=TRAINING,
-        parent=base,
-        preferences=preferences[:12],
-        held_out=preferences[12:],
-        weighting=restless,
-        seed=3,
-        template=PLAIN,
-        out=out,
-        key=ENTRY.key,
-        cache=ReferenceCache(run=out.parents[1], name="base", made_of={"training": "crashes"}),
-        on_step=tell,
-        device="cpu",
-    )
+ENTRY = store.Entry("stages", "stage", {"training": "crashes"})
+JobOf = Callable[[Path, Path], loop.Job]
 
 
 class Fate:
-    """Counts what a process writes, and ends it at the write that was chosen."""
+    """Counts what a process writes in `run`, and ends it at the chosen write. Snapshots from before it are durable."""
 
-    def __init__(self, plan: str, of: int) -> None:
+    def __init__(self, plan: str, of: int, run: Path) -> None:
         self.writes = 0
         self.last = 1 + int(float(plan.split(maxsplit=1)[0]) * of) if plan and not plan.endswith("s") else None
         self.way = plan.partition(" ")[2]
-        self.durable: dict[int, int] = {}
+        kept = [path.stat() for path in run.glob("stages/*/steps/*/*")]
+        self.durable: dict[int, int] = {status.st_ino: status.st_size for status in kept}
 
     def watch(self, place: object, name: str) -> None:
         """Count calls of `place.name`, each before it is made."""
@@ -128,11 +71,11 @@ class Fate:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def attempt(base: Path, run: Path, plan: str, of: int) -> int:
+def attempt(job: JobOf, base: Path, run: Path, plan: str, of: int) -> int:
     """One process's work, `of` writes where nothing ends it; gives its exit status: 0 for whole, 3 for an error."""
     torch.set_num_threads(1)
     reference_cache.PART_TOKENS = 100
-    fate = Fate(plan, of)
+    fate = Fate(plan, of, run)
     for place, names in (
         (os, ("fsync", "rename", "mkdir", "unlink", "rmdir")),
         (checkpoint, ("save",)),
@@ -144,7 +87,7 @@ def attempt(base: Path, run: Path, plan: str, of: int) -> int:
             fate.watch(place, name)
     try:
         with store.making(ENTRY, run, in_steps=True) as partial:
-            loop.train(job(base, partial))
+            loop.train(replace(job(base, partial), key=ENTRY.key))
     except RunError as error:
         (run / "error").write_text(str(error))
         return 3
@@ -152,12 +95,12 @@ def attempt(base: Path, run: Path, plan: str, of: int) -> int:
     return 0
 
 
-def fork(base: Path, run: Path, plan: str, of: int) -> int:
+def fork(job: JobOf, base: Path, run: Path, plan: str, of: int) -> int:
     """`attempt` in a process of its own; gives its exit status, negative for a signal."""
     child = os.fork()
     if child == 0:
         try:
-            status = attempt(base, run, plan, of)
+            status = attempt(job, base, run, plan, of)
         except BaseException:
             sys.excepthook(*sys.exc_info())
             status = 1
@@ -169,23 +112,23 @@ def fork(base: Path, run: Path, plan: str, of: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def case(base: Path, run: Path, plans: list[str], of: int = 0) -> dict:
+def case(job: JobOf, base: Path, run: Path, plans: list[str], of: int = 0) -> dict:
     """Make all attempts; what they ended as, and what stands on disk then."""
     shutil.rmtree(run, ignore_errors=True)
     (run / "stages").mkdir(parents=True)
-    ends = [fork(base, run, plan, of) for plan in plans]
+    ends = [fork(job, base, run, plan, of) for plan in plans]
     made = ENTRY.folder(run)
 
     def read(path: Path) -> str:
         return path.read_text() if path.exists() else ""
 
     def digest(path: Path) -> str:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     news = read(run / "stages" / "news").splitlines()
     return {
         "ends": ends,
-        "weights": digest(made / "model.safetensors"),
+        "weights": {str(path.relative_to(made)): digest(path) for path in made.rglob("*.safetensors")},
         "log": read(made / "log.jsonl"),
         "left": sorted(path.name for path in made.glob("*") if path.is_dir()),
         "taken_up": [int(line.split()[0]) for line in news if line.endswith("taken up")],
@@ -196,7 +139,9 @@ def case(base: Path, run: Path, plans: list[str], of: int = 0) -> dict:
 
 if __name__ == "__main__":
     base, runs = map(Path, sys.argv[1:3])
-    whole = case(base, runs / "whole", [""])
-    print(json.dumps(whole), flush=True)
-    for number, plans in enumerate(json.loads(Path(sys.argv[3]).read_text())):
-        print(json.dumps(case(base, runs / str(number), plans, whole["writes"])), flush=True)
+    for name, cases in json.loads(Path(sys.argv[3]).read_text()).items():
+        whole = case(JOBS[name], base, runs / name / "whole", [""])
+        print(json.dumps(whole), flush=True)
+        for number, plans in enumerate(cases):
+            found = case(JOBS[name], base, runs / name / str(number), plans, whole["writes"])
+            print(json.dumps(found), flush=True)

@@ -9,15 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pluralign.data.template import PLAIN
 from pluralign.errors import InputError
 from pluralign.methods import dpo, sft
-from pluralign.records.preference import Preference
 from pluralign.records.training import Training
 from pluralign.train.evaluation import Measure, best, interval, is_over, read_measure
 from pluralign.train.examples import Example
 from pluralign.train.loop import Job, train
-from pluralign.weightings import uniform
 
 STEADY = Training(
     learning_rate=3e-3, batch_size=4, num_train_epochs=4.0, warmup_ratio=0.0, lr_scheduler_type="constant"
@@ -25,38 +22,9 @@ STEADY = Training(
 numbers = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)
 
 
-def preference(number: int) -> Preference:
-    group, letter, other = (("one", "a", "b"), ("two", "b", "a"))[number % 2]
-    return Preference(
-        prompt=f"{group} the {'x' * (number % 5)} ",
-        chosen=letter * (3 + number % 4),
-        rejected=other * 9,
-        group=group,
-        prompt_id=str(number),
-        source="test",
-    )
-
-
-@pytest.fixture(scope="module")
-def base(tiny, tmp_path_factory):
-    return tiny.save_model(tmp_path_factory.mktemp("base"), "llama", bos=True)
-
-
 @pytest.fixture
-def job(base, tmp_path):
-    return Job(
-        method=dpo,
-        options=dpo.Options(),
-        training=STEADY,
-        parent=base,
-        preferences=tuple(map(preference, range(12))),
-        held_out=tuple(map(preference, range(12, 18))),
-        weighting=uniform,
-        seed=0,
-        template=PLAIN,
-        out=tmp_path / "out",
-        device="cpu",
-    )
+def job(job):
+    return replace(job, training=STEADY)
 
 
 def log(job: Job, *events: str) -> list[dict]:

@@ -1,4 +1,5 @@
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -8,55 +9,22 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from pluralign.data.render import render
-from pluralign.data.template import PLAIN, Template
+from pluralign.data.template import Template
 from pluralign.engine.loading.load import load_causal, load_reward, save
 from pluralign.engine.logprobs import logprobs
 from pluralign.engine.reward_head import rewards
 from pluralign.errors import InputError, RunError
 from pluralign.methods import dpo, reward, sft
-from pluralign.records.preference import Preference
 from pluralign.records.training import Training
+from pluralign.train.journal import Journal
 from pluralign.train.loop import Job, train
-from pluralign.weightings import uniform
 
 FAST = Training(learning_rate=3e-3, batch_size=4, num_train_epochs=4.0, warmup_ratio=0.0)
 
 
-def preference(number: int, **other: str) -> Preference:
-    """One group wants answers in a, the other in b: 12 prompts, whose lengths differ, as do those of the answers."""
-    group, letter, not_letter = (("one", "a", "b"), ("two", "b", "a"))[number % 2]
-    texts = {
-        "prompt": f"{group} the {'x' * (number % 5)} ",
-        "chosen": letter * (3 + number % 4),
-        "rejected": not_letter * 9,
-    } | other
-    return Preference(**texts, group=group, prompt_id=str(number), source="test")
-
-
-PREFERENCES = tuple(map(preference, range(12)))
-HELD_OUT = tuple(map(preference, range(12, 18)))
-
-
-@pytest.fixture(scope="module")
-def base(tiny, tmp_path_factory):
-    return tiny.save_model(tmp_path_factory.mktemp("base"), "llama", bos=True)
-
-
 @pytest.fixture
-def job(base, tmp_path):
-    return Job(
-        method=dpo,
-        options=dpo.Options(),
-        training=FAST,
-        parent=base,
-        preferences=PREFERENCES,
-        held_out=HELD_OUT,
-        weighting=uniform,
-        seed=0,
-        template=PLAIN,
-        out=tmp_path / "out",
-        device="cpu",
-    )
+def job(job):
+    return replace(job, training=FAST)
 
 
 def of(job: Job, method: ModuleType, **changes) -> Job:
@@ -132,7 +100,7 @@ def test_another_reference_gives_the_implicit_rewards_against_it(job, tiny, tmp_
     margins = []
     for folder in (job.parent, other):
         model, tokenizer = load_causal(folder, device="cpu")
-        forks = [render(p.prompt, (p.chosen, p.rejected), tokenizer, end=True) for p in PREFERENCES]
+        forks = [render(p.prompt, (p.chosen, p.rejected), tokenizer, end=True) for p in job.preferences]
         with torch.no_grad():
             table = logprobs(model, forks).table()
         margins.append(table[:, 0] - table[:, 1])
@@ -149,7 +117,7 @@ def test_the_first_sft_loss_is_the_mean_over_completion_tokens(job, base):
     train(job)
     model, tokenizer = load_causal(base, device="cpu")
     total, count = 0.0, 0
-    for each in PREFERENCES:
+    for each in job.preferences:
         prompt = len(tokenizer(each.prompt.rstrip()).input_ids)
         ids = torch.tensor([[*tokenizer(each.prompt + each.chosen).input_ids, tokenizer.eos_token_id]])
         labels = ids.clone()
@@ -209,16 +177,16 @@ def test_a_reward_model_can_be_trained_further(job, tmp_path):
     )
 
 
-def test_what_does_not_fit_is_counted_by_group(job):
+def test_what_does_not_fit_is_counted_by_group(job, preference):
     odd = (
         preference(0, chosen="a" * 300),
         preference(1, prompt="b" * 300),
         preference(2, rejected=""),
         preference(3, prompt="c" * 300),
     )
-    train(replace(job, preferences=(*PREFERENCES, *odd), training=replace(FAST, max_steps=1, max_length=64)))
+    train(replace(job, preferences=(*job.preferences, *odd), training=replace(FAST, max_steps=1, max_length=64)))
     start = log(job)[0]
-    assert start["preferences"] == len(PREFERENCES) + 1
+    assert start["preferences"] == len(job.preferences) + 1
     assert start["truncated"] == {"one": 1}
     assert start["left_out_prompt_too_long"] == {"two": 2}
     assert start["left_out_empty_completion"] == {"one": 1}
@@ -320,8 +288,35 @@ def test_other_failures_of_the_runtime_pass_as_they_are(job, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_named(job, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"dpo: .*out cannot be written"):
+    with pytest.raises(RunError, match=r"out cannot be written \(Not a directory\)"):
         train(replace(job, out=tmp_path / "file" / "out"))
+
+
+def fill(path: Path, room: int) -> None:
+    """Write a log where no file can grow beyond `room` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with Journal(path) as journal:
+            for step in range(9):
+                journal.write("step", step=step)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_log_that_cannot_grow_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"log\.jsonl cannot be written \(File too large\)"):
+        fill(tmp_path / "log.jsonl", 100)
+
+
+def test_a_file_that_a_plug_in_misses_is_not_taken_for_one_that_cannot_be_written(job):
+    def weigh(state, losses, options):
+        raise FileNotFoundError("annotators.csv")
+
+    careless = ModuleType("careless")
+    careless.NEEDS, careless.weigh = "shares", weigh
+    with pytest.raises(FileNotFoundError, match="annotators"):
+        train(replace(job, weighting=careless))
 
 
 @pytest.mark.parametrize("infinite", ["metric", "held-out loss"])

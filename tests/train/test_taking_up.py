@@ -7,50 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from pluralign.data.template import PLAIN
 from pluralign.methods import dpo, reward, sft
-from pluralign.records.preference import Preference
 from pluralign.records.training import Training
 from pluralign.train.loop import Job, train
-from pluralign.weightings import uniform
 
 TRAINING = Training(learning_rate=3e-3, batch_size=4, num_train_epochs=3.0, eval_steps=3.0, save_steps=2)
 LORA = replace(TRAINING, lora_r=2)
 
 
-def preference(number: int) -> Preference:
-    group, letter, other = (("one", "a", "b"), ("two", "b", "a"))[number % 2]
-    return Preference(
-        prompt=f"{group} the {'x' * (number % 5)} ",
-        chosen=letter * (3 + number % 4),
-        rejected=other * 9,
-        group=group,
-        prompt_id=str(number),
-        source="test",
-    )
-
-
-@pytest.fixture(scope="module")
-def base(tiny, tmp_path_factory):
-    return tiny.save_model(tmp_path_factory.mktemp("base"), "llama", bos=True)
-
-
 @pytest.fixture
-def job(base, tmp_path):
-    return Job(
-        method=dpo,
-        options=dpo.Options(),
-        training=TRAINING,
-        parent=base,
-        preferences=tuple(map(preference, range(12))),
-        held_out=tuple(map(preference, range(12, 16))),
-        weighting=uniform,
-        seed=0,
-        template=PLAIN,
-        out=tmp_path / "out",
-        key="the job",
-        device="cpu",
-    )
+def job(job):
+    return replace(job, training=TRAINING, held_out=job.held_out[:4], key="the job")
 
 
 class CutError(Exception):
