@@ -74,10 +74,6 @@ class Options:
     survey: Path | None = None
 
 
-NOT_ASKED = ("survey",)
-"""Options that no question depends on."""
-
-
 def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """One item a question, with one ask: score every country's name as the answer. A question is its own cluster.
 
@@ -117,6 +113,11 @@ def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Rea
     for measure in _measures(reply):
         for group, rank in zip(item.gold["groups"], found, strict=True):
             yield Reading(measure=measure, value=rank, slice="country", group=group)
+
+
+def basis(options: Options) -> Mapping[str, tuple[str, ...]]:
+    """The names that are asked about; where their list lies does not matter, and a survey asks nothing."""
+    return {"countries": read_countries(options.countries)}
 
 
 def groups(items: Sequence[Item], options: Options) -> Mapping[str, set[str]]:

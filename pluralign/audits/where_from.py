@@ -87,6 +87,11 @@ def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Rea
             )
 
 
+def basis(options: Options) -> Mapping[str, tuple[str, ...]]:
+    """The names that are asked about, wherever their list lies."""
+    return {"countries": read_countries(options.countries)}
+
+
 def groups(items: Sequence[Item], options: Options) -> Mapping[str, set[str]]:
     """The countries that are asked about."""
     return {"country": {group for item in items for group in item.gold["groups"]}}

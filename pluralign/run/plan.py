@@ -77,14 +77,10 @@ def replies_path(rung: Rung, exam: Exam, prepared: Prepared, about: Rung | None 
     return folder / f"{rung.stage.name}.jsonl"
 
 
-def _options(exam: Exam) -> dict[str, Any]:
-    """The options that questions depend on; of a file it is what it holds that matters, not where it lies."""
-    options, apart = exam.part.options, getattr(exam.part.module, "NOT_ASKED", ())
-    given = {each.name: getattr(options, each.name) for each in fields(options) if each.name not in apart}
-    return {
-        name: store.file_key(value) if isinstance(value, Path) else plugins.as_json(value)
-        for name, value in given.items()
-    }
+def _options(exam: Exam) -> Any:
+    """What of the options the questions depend on: all of them, unless the audit says what."""
+    module, options = exam.part.module, exam.part.options
+    return plugins.as_json(module.basis(options)) if hasattr(module, "basis") else plugins.plain(options)
 
 
 def _adapter_options(prepared: Prepared) -> dict[str, Any]:

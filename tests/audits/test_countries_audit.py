@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from pluralign.audits.countries import Options, groups, items, notices, read, survey
+from pluralign.audits.countries import COLUMNS, Options, groups, items, notices, read, survey
 from pluralign.errors import InputError
 from pluralign.records.item import Item, Score
 from pluralign.records.reply import Reply
@@ -156,3 +156,10 @@ def test_the_reward_models_ranks_are_those_of_the_reference() -> None:
     assert round(means["USA"], 4) == 50.4106
     assert round(means["MAR"], 4) == 39.7491
     assert sum(mean > means["USA"] for mean in means.values()) == 179
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_is_refused_by_row_and_name(column: str) -> None:
+    torn = {name: value for name, value in row().items() if name != column}
+    with pytest.raises(InputError, match=f'row 2: no column "{column}"'):
+        list(items([row(), torn], FOUR))

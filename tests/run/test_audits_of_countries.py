@@ -97,7 +97,7 @@ def test_any_country_can_be_the_reference(folder, tmp_path) -> None:
 
 
 def test_a_list_is_known_by_what_it_holds_and_a_survey_asks_nothing_anew(folder, tmp_path) -> None:
-    def key(text: str, **options: str) -> str:
+    def key(text: str, **options: object) -> str:
         path = tmp_path / "list.csv"
         path.write_text(text, encoding="utf-8")
         (tmp_path / "survey.csv").write_text("rank,country\n1,Mali\n", encoding="utf-8")
@@ -108,6 +108,7 @@ def test_a_list_is_known_by_what_it_holds_and_a_survey_asks_nothing_anew(folder,
     first = key("country\nMali\nPeru\n")
     assert key("country\nMali\nPeru\n", countries=str(tmp_path / "list.csv")) == first
     assert key("country\nMali\nPeru\n", survey="survey.csv") == first
+    assert key("", countries=["Mali", "Peru"]) == first
     assert key("country\nMali\nNorway\n") != first
 
 
