@@ -128,7 +128,8 @@ def _identities(card: Mapping[str, Any], labels: Sequence[str]) -> Iterator[str]
         said += (
             " Where only one completion of a pair mentions a term: how often it is the chosen one. A half is what "
             "chance would give; an interval that leaves it out says that raters, or what they rated, were not "
-            "indifferent."
+            "indifferent. Intervals are for one term each, and take pairs as independent: of forty terms about two "
+            "leave a half out by chance alone, and more where a prompt has many pairs."
         )
     yield said
     heads = ["term", "category", "rows", "of rows", *(f"{label} texts" for label in labels)]

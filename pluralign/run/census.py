@@ -16,7 +16,7 @@ from pluralign.census.cluster import check_ray, count_on_ray
 from pluralign.census.counts import Counts, total
 from pluralign.census.gauge import CHARACTERS, Gauge, instruments
 from pluralign.census.languages import DEFAULT, load_identifier
-from pluralign.census.markdown import markdown
+from pluralign.census.markdown import markdown, percent
 from pluralign.census.processes import count_shards
 from pluralign.census.survey import FirstLook, look_first, source_module
 from pluralign.census.texts import read_columns
@@ -188,8 +188,11 @@ def _language(code: str) -> str:
 
 
 def _last_lines(page: Mapping[str, Any], folder: Path) -> str:
-    """The first findings and where the rest is."""
+    """The first findings, what was not counted, and where the rest is."""
     kinds = page["english"]["texts"]
-    listed = ", ".join(f"{kind} {100 * (kinds[kind]['share'] or 0):.2f}%" for kind in kinds)
-    rows = f"{page['rows']:,} rows, {sum(page['tokens'].values()):,} {page['settings']['tokens']}; texts: {listed}"
-    return f"{rows}\n{folder / 'card.md'}\n{folder / 'card.json'}"
+    listed = ", ".join(f"{kind} {percent(kinds[kind])}" for kind in kinds)
+    lines = [f"{page['rows']:,} rows, {sum(page['tokens'].values()):,} {page['settings']['tokens']}; texts: {listed}"]
+    if page["data"]["not_read"]:
+        lines.append(f"columns read: {'; '.join(page['read_by'])}; not read: {', '.join(page['data']['not_read'])}")
+    lines += [f"left out: {each['rows']:,} rows, {each['why']}" for each in page["left_out"]]
+    return "\n".join([*lines, str(folder / "card.md"), str(folder / "card.json")])

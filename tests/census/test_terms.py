@@ -73,7 +73,9 @@ def test_the_tone_is_that_of_the_words_around_whoever_is_spoken_of(text: str, to
         assert mentions(text.format(spellings[0])) == [(term, tone)], "the same for every identity"
 
 
-def test_other_terms_in_the_context_have_no_tone() -> None:
+def test_terms_have_no_tone_themselves_nor_for_others() -> None:
+    assert mentions("bipolar disorder") == [("mental illness", "neutral")]
+    assert mentions("bipolar disorder among women") == [("mental illness", "neutral"), ("woman", "neutral")]
     assert mentions("mental illness among gay men") == [
         ("mental illness", "neutral"),
         ("gay", "neutral"),
