@@ -142,7 +142,7 @@ def stage_job(rung: Rung, prepared: Prepared, out: Path) -> "Job":
         held_out=voices.held_out,
         weighting=part.weigh,
         weighting_options=part.weigh_options,
-        seed=prepared.file.general.seed,
+        seed=rung.stage.seed,
         template=prepared.template,
         out=out,
         key=entry.key,

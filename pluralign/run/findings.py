@@ -16,6 +16,7 @@ from pluralign.records.reply import Reply
 from pluralign.report import page, tables, verdicts
 from pluralign.report.headline import headline
 from pluralign.run import environment, plan, text_choices
+from pluralign.run.families import Families, as_seed, name_of, transitions_of
 from pluralign.run.following import followed, followings, held_against, numbered_on, ordered, reference_of
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.traces import traces
@@ -50,6 +51,7 @@ class _Reader:
     """Collects readings, and what a reader must know about them."""
 
     answers: Answers
+    families: Families
     readings: TableBuilder = field(default_factory=TableBuilder)
     notices: list[str] = field(default_factory=list[str])
     without: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
@@ -78,7 +80,7 @@ class _Reader:
                 self.without.setdefault((exam.part.name, measure), []).append(rung.stage.name)
                 continue
             for index, reading in readings:
-                self.readings.add(exam.part.name, rung.stage, exam.items[index], reading)
+                self.readings.add(exam.part.name, as_seed(rung.stage, self.families), exam.items[index], reading)
 
     def miss(self, rung: Rung, exam: Exam, replies: Replies, whose: str) -> None:
         """Say how many replies are missing, if any."""
@@ -102,16 +104,18 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
     """Everything a report is made from. Statistics are computed anew each time, never cached."""
     reader = _read(prepared, answers)
     table = reader.readings.build()
-    against = held_against(prepared)
+    families = prepared.file.families
+    transitions = transitions_of(prepared.transitions, families)
+    against = {name_of(stage, families): name_of(other, families) for stage, other in held_against(prepared).items()}
     audits = tuple(_audit(exam, table, against) for exam in prepared.exams)
     estimates = [row for audit in audits for row in estimate(table, audit)]
-    changes = [row for audit in audits for row in compare(table, audit, prepared.transitions)]
+    changes = [row for audit in audits for row in compare(table, audit, transitions)]
     summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes)]
     findings = Findings(
         title=prepared.file.general.title or prepared.file.path.stem.replace("_", " "),
-        stages=tuple(rung.stage for rung in prepared.rungs),
+        stages=tuple(as_seed(rung.stage, families) for rung in prepared.rungs),
         audits=audits,
-        transitions=prepared.transitions,
+        transitions=transitions,
         estimates=tuple(estimates),
         changes=tuple(changes),
         summaries=tuple(summaries),
@@ -125,7 +129,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
 
 def _read(prepared: Prepared, answers: Answers) -> _Reader:
     """All readings, stage by stage, and what must be said of what was not asked or is missing."""
-    reader = _Reader(answers)
+    reader = _Reader(answers, prepared.file.families)
     for rung in prepared.rungs:
         for exam in prepared.exams:
             if (exam.part.name, rung.stage.name) in answers.first:

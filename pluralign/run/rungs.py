@@ -61,6 +61,7 @@ def _trained(
     data = voices[str(part.header.data)]
     _check_evaluation(part, data)
     reference = _reference_stage(part, rungs)
+    seed = file.general.seed if part.header.seed is None else part.header.seed
     made_of = {
         "engine": engine.VERSION,
         "method": f"{part.header.method} {plugins.version(part.module)}",
@@ -70,7 +71,7 @@ def _trained(
         "training": _training(part),
         "hardware": _hardware(part),
         "template": template.made_of(),
-        "seed": file.general.seed,
+        "seed": seed,
         "from": parent.stage.key,
         "reference": rungs[reference].stage.key if reference else None,
         "data": data.entry.key,
@@ -84,7 +85,7 @@ def _trained(
         parents=(part.parent,),
         reference=reference,
         method=part.header.method,
-        seed=file.general.seed,
+        seed=seed,
         key=entry.key,
     )
     return Rung(stage=stage, part=part, entry=entry, model=entry.folder(folder), dtype=file.general.dtype)

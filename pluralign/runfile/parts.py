@@ -1,5 +1,6 @@
 """The parts of a run file, checked: what each section may say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,20 @@ BASE = "base"
 ENSEMBLE = "ensemble"
 """The method of a stage that is made of others."""
 POLICIES = ("plain", "chat", "auto")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what torch takes for no seed. Raises: ValueError."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be at least 0 and below 2**32, not {seed}")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Several seeds of a stage are one stage to the statistics: its `name` without the seed, and the `seed`."""
+
+    name: str
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +57,7 @@ class General:
             raise ValueError(f"{nearest} (or a chat template of your own, a file *.jinja)")
         if self.system is not None and self.template == "plain":
             raise ValueError('system: template = "plain" has no place for it; use "chat", "auto" or a file *.jinja')
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be at least 0 and below 2**32, not {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +100,8 @@ class StageHeader:
     """What every `[[stage]]` that is trained may say beside the options of its method and of training.
 
     `name` and `from` come on top. `reward`, or several: the name of a reward model among the stages, a server
-    "http://HOST:PORT/classify", or a function "FILE.py:NAME" or "MODULE:NAME".
+    "http://HOST:PORT/classify", or a function "FILE.py:NAME" or "MODULE:NAME". `seed`: of the order of training and of
+    what is drawn in it, the run's own unless it is given.
     """
 
     method: str | None = None
@@ -94,6 +109,11 @@ class StageHeader:
     reference: str | None = None
     reward: str | list[str] | None = None
     weighting: str = "uniform"
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            check_seed(self.seed)
 
     @property
     def rewards(self) -> tuple[str, ...]:
@@ -210,7 +230,10 @@ class RecordedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """A whole run file, checked. `resolved` is the table after variables and overrides; stages stand after parents."""
+    """A whole run file, checked. `resolved` is the table after variables and overrides; stages stand after parents.
+
+    `families`: what the stages of a sweep are seeds of.
+    """
 
     path: Path
     resolved: Table
@@ -220,6 +243,7 @@ class RunFile:
     stages: tuple[StagePart, ...]
     audits: tuple[AuditPart, ...]
     recorded: RecordedPart | None
+    families: Mapping[str, Family] = field(default_factory=dict[str, Family])
 
     @property
     def beside(self) -> Path:

@@ -34,6 +34,7 @@ from pluralign.runfile.parts import (
 )
 from pluralign.runfile.references import check_references, in_order, refuse_twice
 from pluralign.runfile.settings import fill, override
+from pluralign.runfile.sweep import expand
 
 T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -46,12 +47,13 @@ def read(path: Path, settings: Sequence[str] = ()) -> RunFile:
 
 def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
     """Check the table of a run file that stands, or is to stand, at `path`."""
-    table = fill(override(_shaped(table, path), settings, path.name), settings, path.name)
+    resolved = fill(override(_shaped(table, path), settings, path.name), settings, path.name)
+    table, families = expand(resolved, path.name)
     sections = ("data", "stage", "audit", "recorded")
     known = (*plugins.option_names(General), *sections)
     for key in table:
         if key not in known:
-            raise InputError(f"{path.name}: {unknown('option', key, (*known, 'vars'))}")
+            raise InputError(f"{path.name}: {unknown('option', key, (*known, 'sweep', 'vars'))}")
     base = _base(table.get(BASE), path)
     top = {key: value for key, value in table.items() if key not in sections} | ({BASE: base.model} if base else {})
     general = plugins.build(General, top, path.name)
@@ -64,13 +66,14 @@ def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
     refuse_twice([part.name for part in (*stages, *audits)], path.name)
     run = RunFile(
         path=path,
-        resolved=table,
+        resolved=resolved,
         general=general,
         base=base,
         data=data,
         stages=in_order(stages, path.name),
         audits=audits,
         recorded=recorded,
+        families=families,
     )
     check_references(run)
     return run

@@ -42,7 +42,7 @@ def _part(table: Table, name: str, place: str) -> Table:
     for section in ("stage", "audit"):
         for part in table.get(section, []):
             found[f"{section}.{part.get('name', part.get('uses', ''))}"] = part
-    for section in ("recorded", BASE):
+    for section in ("recorded", "sweep", BASE):
         if isinstance(table.get(section), dict):
             found[section] = table[section]
     matches = [key for key in found if key == name or key.partition(".")[2] == name]
