@@ -83,12 +83,15 @@ def _complete(module: ModuleType, kind: str, place: str) -> ModuleType:
 def load_file(path: Path, kind: str, *, place: str) -> ModuleType:
     """Import a user's own file as a plug-in of a folder, an "adapter" of recorded replies, or for one "function" of it.
 
-    Raises `InputError` where it does not import or lacks what such a plug-in must have.
+    It may import the files beside it, as `from .other import name`. Raises `InputError` where it does not import or
+    lacks what such a plug-in must have.
     """
     if not path.is_file():
         raise InputError(f'{place}: there is no file "{path}"')
     name = f"pluralign_user_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    for beside in _parts(name):
+        del sys.modules[beside]
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(path.parent)])
     if spec is None or spec.loader is None:
         raise InputError(f'{place}: "{path}" is not a Python file')
     module = importlib.util.module_from_spec(spec)
@@ -98,7 +101,8 @@ def load_file(path: Path, kind: str, *, place: str) -> ModuleType:
     except InputError:
         raise
     except Exception as error:
-        del sys.modules[name]
+        for part in (name, *_parts(name)):
+            del sys.modules[part]
         raise InputError(f"{place}: {path} cannot be imported: {type(error).__name__}: {error}") from error
     return _complete(module, kind, place)
 
@@ -123,12 +127,22 @@ def find_function(name: str, beside: Path, place: str) -> tuple[ModuleType, Call
     return module, found
 
 
+def _parts(name: str) -> list[str]:
+    """The modules that a user's own file has imported from beside it."""
+    return sorted(other for other in sys.modules if other.startswith(f"{name}."))
+
+
 def version(module: ModuleType) -> str:
-    """What a content key holds of a plug-in: its VERSION and, for a user's own file, its text as well."""
+    """What a content key holds of a plug-in: its VERSION and, for a user's own file, its text as well.
+
+    With it goes the text of the files beside it that it imports.
+    """
     declared = str(getattr(module, "VERSION", 0))
     if module.__name__.startswith("pluralign.") or module.__file__ is None:
         return declared
-    return f"{declared}-{hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:12]}"
+    files = [module.__file__, *(sys.modules[part].__file__ for part in _parts(module.__name__))]
+    text = b"".join(Path(file).read_bytes() for file in files if file is not None)
+    return f"{declared}-{hashlib.sha256(text).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

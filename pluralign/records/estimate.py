@@ -13,6 +13,9 @@ Adjustment = Literal["holm", "bh"]
 ALL = "all"
 """The group that stands for everyone."""
 
+SURVEY = "survey"
+"""The measure of a survey, whose values by group stages are correlated with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -150,3 +153,25 @@ class Summary:
     sentence: str
     adjustment: Adjustment
     between: tuple[Disparity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """How alike two stages, or a stage and a survey, order the groups of an audit: rank correlations of their means.
+
+    `spearman` with its 95% interval over clusters, `low` to `high`, and the p of random orders; `kendall` is tau-b;
+    `n` counts groups. A stage stands by a measure of its own; a survey stands on the right, by its name, and its
+    measure is "survey".
+    """
+
+    audit: str
+    left: str
+    left_measure: str
+    right: str
+    right_measure: str
+    spearman: float
+    kendall: float
+    low: float
+    high: float
+    p: float
+    n: int

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pluralign.records.estimate import Adjustment, Change, Estimate, Summary
+from pluralign.records.estimate import Adjustment, Change, Correlation, Estimate, Summary
 from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
 
@@ -54,6 +54,7 @@ class Findings:
     estimates: tuple[Estimate, ...]
     changes: tuple[Change, ...]
     summaries: tuple[Summary, ...]
+    correlations: tuple[Correlation, ...] = ()
     notices: tuple[str, ...] = ()
     traces: tuple[Trace, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -55,13 +55,13 @@ class Excerpt:
         """Whether a change of the measure is for better or worse."""
         return self.measure.better != "neither"
 
-    @property
+    @cached_property
     def reference(self) -> str:
         """The group that others are compared with; empty where there is none."""
         named = (row.relative_to for row in (*self.changes, *self.estimates) if row.relative_to)
         return next(named, "")
 
-    @property
+    @cached_property
     def leads_with_gap(self) -> bool:
         """Whether only the change of the gap speaks, because levels cannot be compared."""
         return not self.measure.comparable and any(not isnan(change.relative_gain) for change in self.changes)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
+from operator import attrgetter
 
 from markupsafe import Markup
 
@@ -16,6 +17,9 @@ from pluralign.stats.spread import ALPHA
 
 MOST_OPEN = 4
 """Up to so many transitions stand unfolded; of more, those over a whole ladder."""
+
+MOST_DRAWN, EXTREMES = 24, 8
+"""Of more groups, so many at either end are drawn, beside the reference group and everyone; the tables have all."""
 
 MEANING: dict[Kind, str] = {
     "gain": "gained",
@@ -84,8 +88,16 @@ def told_reasons(reasons: Sequence[str]) -> Markup:
     return folded.format(len(reasons), entries)
 
 
+def told_together(labels: Sequence[str], said: str) -> list[str]:
+    """One line that says the same of several groups, which are counted where they are many."""
+    if not labels:
+        return []
+    return [f"{', '.join(labels) if len(labels) <= MOST_DRAWN else f'{len(labels)} groups'}: {said}"]
+
+
 def _forests(excerpt: Excerpt, story: Story) -> Markup:
-    bars = {way: _bars(excerpt, way, story) for way in excerpt.transitions}
+    rows = {way: _rows(excerpt, way, story) for way in excerpt.transitions}
+    bars = {way: _bars(excerpt, _drawn(excerpt, rows[way], story), story) for way in excerpt.transitions}
     every = [bar for several in bars.values() for bar in several]
     ends = ("worse", "better") if excerpt.judged else ("lower", "higher")
     margin = None if story.relative else excerpt.measure.margin
@@ -93,18 +105,40 @@ def _forests(excerpt: Excerpt, story: Story) -> Markup:
     figures = {way: _figure(excerpt, way, story, axis) for way in excerpt.transitions if bars[way]}
     open_ways = [way for way in figures if way in excerpt.wholes] if len(figures) > MOST_OPEN else list(figures)
     rest = [way for way in figures if way not in open_ways]
-    parts = [_legend(story.kinds, axis), panels(figures[way] for way in open_ways)]
+    parts = [_legend(story.kinds, axis), _left_out(excerpt), panels(figures[way] for way in open_ways)]
     if rest:
         folded = Markup("<details><summary>{}, step by step: {} more</summary>{}</details>")
         parts.append(folded.format(story.title, len(rest), panels(figures[way] for way in rest)))
     return Markup("").join(parts)
 
 
-def _bars(excerpt: Excerpt, way: Transition, story: Story) -> list[Bar]:
-    rows = excerpt.between(way)
-    if not story.relative:
-        return [_own(excerpt, row) for row in rows]
-    return [_relative(excerpt, row) for row in rows if row.group != ALL]
+def _left_out(excerpt: Excerpt) -> Markup:
+    groups = len(excerpt.groups) - 1
+    if groups <= MOST_DRAWN:
+        return Markup("")
+    told = f"Of {groups} groups, each figure has the {EXTREMES} furthest to either side, "
+    told += "and the reference group where there is one; the tables have all."
+    return Markup('<p class="note">{}</p>').format(told)
+
+
+def _rows(excerpt: Excerpt, way: Transition, story: Story) -> list[Change]:
+    return [row for row in excerpt.between(way) if not story.relative or row.group != ALL]
+
+
+def _drawn(excerpt: Excerpt, rows: Sequence[Change], story: Story) -> list[Change]:
+    """The rows that are drawn: all, or of many groups those at either end, by size, and the reference between."""
+    if len(excerpt.groups) - 1 <= MOST_DRAWN:
+        return list(rows)
+    value = attrgetter("relative_gain" if story.relative else "gain")
+    others = [row for row in rows if row.group not in (ALL, excerpt.reference) and not isnan(value(row))]
+    others.sort(key=value, reverse=True)
+    reference = [row for row in rows if row.group == excerpt.reference]
+    lowest = others[max(EXTREMES, len(others) - EXTREMES) :]
+    return [*others[:EXTREMES], *reference, *lowest, *(row for row in rows if row.group == ALL)]
+
+
+def _bars(excerpt: Excerpt, rows: Sequence[Change], story: Story) -> list[Bar]:
+    return [_relative(excerpt, row) if story.relative else _own(excerpt, row) for row in rows]
 
 
 def _own(excerpt: Excerpt, change: Change) -> Bar:
@@ -139,9 +173,11 @@ def _relative_kind(change: Change) -> Kind:
 
 
 def _figure(excerpt: Excerpt, way: Transition, story: Story, axis: Axis) -> Markup:
-    bars = _bars(excerpt, way, story)
+    rows = _rows(excerpt, way, story)
+    bars = _bars(excerpt, rows, story)
     counted = tally(bar.kind for bar in bars if not bar.apart and not isnan(bar.value))
-    drawn = forest(bars, axis, _message(excerpt, way, story, bars))
+    shown = _bars(excerpt, _drawn(excerpt, rows, story), story)
+    drawn = forest(shown, axis, _message(excerpt, way, story, bars))
     whole = Markup('<span class="tag">whole ladder</span> ') if way in excerpt.wholes else Markup("")
     told = ": ".join(part for part in (f"In {excerpt.unit.of_changes}", counted) if part)
     frame = Markup("<figure><figcaption><strong>{}</strong>{}{}</figcaption>{}{}</figure>")
@@ -158,7 +194,7 @@ def _message(excerpt: Excerpt, way: Transition, story: Story, bars: Sequence[Bar
         parts.append(f"most: {_said(most, excerpt)}")
         parts += [f"least: {_said(least, excerpt)}"] if least != most else []
     parts += [_said(bar, excerpt) for bar in bars if bar.apart]
-    parts += [f"{bar.label}: {NOT_KNOWN}" for bar in bars if isnan(bar.value) and bar.kind != "reference"]
+    parts += told_together([bar.label for bar in bars if isnan(bar.value) and bar.kind != "reference"], NOT_KNOWN)
     return ". ".join(parts) + "."
 
 
@@ -170,11 +206,11 @@ def _said(bar: Bar, excerpt: Excerpt) -> str:
 
 
 def _not_known(excerpt: Excerpt, way: Transition, story: Story) -> Markup:
-    rows = [row for row in excerpt.between(way) if not story.relative or row.group != ALL]
     reasons: dict[str, list[str]] = {}
-    for row in rows:
+    for row in _rows(excerpt, way, story):
         reasons.setdefault(_reason(excerpt, row, story), []).append(excerpt.label(row.group, row.seed))
-    return told_reasons([f"{', '.join(labels)}: {reason}" for reason, labels in reasons.items() if reason])
+    told = [line for reason, labels in reasons.items() if reason for line in told_together(labels, reason)]
+    return told_reasons(told)
 
 
 def _reason(excerpt: Excerpt, row: Change, story: Story) -> str:

@@ -81,9 +81,8 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
         rows = [[*row, reason] for row, reason in zip(rows, reasons, strict=True)]
     heads = [Markup('<th scope="col" class="{}">{}</th>').format(_style(column), column.head) for column in columns]
     lines = [_line(columns, row) for row in rows]
-    inner = Markup("<table><caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(
-        caption, Markup("").join(heads), Markup("").join(lines)
-    )
+    frame = Markup('<table class="listing"><caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table>')
+    inner = frame.format(caption, Markup("").join(heads), Markup("").join(lines))
     folded = Markup(
         "<details{}><summary>{} ({})</summary>"
         '<div class="scroll" role="region" tabindex="0" aria-label="{}">{}</div></details>'
@@ -117,15 +116,15 @@ def _style(column: Column) -> str:
 
 
 def _line(columns: Sequence[Column], row: Sequence[str]) -> Markup:
-    cells = [
-        Markup('<td class="{}"><bdi>{}</bdi></td>').format(_cell_style(column, cell), cell)
-        for column, cell in zip(columns, row, strict=True)
-    ]
+    cells = [_cell(column, cell) for column, cell in zip(columns, row, strict=True)]
     return Markup("<tr>{}</tr>").format(Markup("").join(cells))
 
 
-def _cell_style(column: Column, cell: str) -> str:
-    return " ".join(style for style in (_style(column), "unknown" if cell == NOT_KNOWN else "") if style)
+def _cell(column: Column, cell: str) -> Markup:
+    """A number as it is, for there may be thousands; a text with its own writing direction."""
+    if column.numbers:
+        return Markup('<td class="unknown">{}</td>' if cell == NOT_KNOWN else "<td>{}</td>").format(cell)
+    return Markup('<td class="text"><bdi>{}</bdi></td>').format(cell)
 
 
 def _estimate_cells(excerpt: Excerpt, row: Estimate) -> list[str]:

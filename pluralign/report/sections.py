@@ -9,6 +9,7 @@ from pluralign.records.estimate import Summary
 from pluralign.records.findings import Audit, Findings
 from pluralign.records.measure import Measure
 from pluralign.report.between import between_groups
+from pluralign.report.correlations import correlations
 from pluralign.report.excerpt import Excerpt, excerpts, named, ordered
 from pluralign.report.figures import MOST_OPEN, gains, gap_changes
 from pluralign.report.ladders import whole_ways
@@ -29,6 +30,7 @@ def audit_section(findings: Findings, audit: Audit, anchor: str) -> Markup:
         measure_section(findings, audit, name, anchor_of(anchor, place)) for place, name in enumerate(audit.measures, 1)
     ]
     head = Markup('<section class="audit" id="{}"><h2><bdi>{}</bdi></h2><p class="lead">{}</p>{}')
+    measures.append(correlations([row for row in findings.correlations if row.audit == audit.name]))
     return head.format(anchor, named(audit.name), audit.description, _extent(findings, audit)) + Markup(
         "{}</section>"
     ).format(Markup("").join(measures))

@@ -1,4 +1,4 @@
-"""The report's files for other programs: readings, estimates, changes and verdicts.
+"""The report's files for other programs: readings, estimates, changes, correlations and verdicts.
 
 Columns are the records' fields, in order. Numbers read back equal; NaN is an empty field in CSV, null in JSON.
 """
@@ -9,31 +9,33 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as arrow
 from pyarrow import parquet
 
-from pluralign.records.estimate import Change, Estimate, Summary
+from pluralign.records.estimate import Change, Correlation, Estimate, Summary
 from pluralign.records.findings import Findings
 from pluralign.stats.table import COLUMNS, NO_STEP, Table, Words
 from pluralign.store import sync_folder, write_json, write_text
 
+NAMES = ("readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "verdicts.json")
+Row = TypeVar("Row", Estimate, Change, Correlation, Summary)
+
 
 def write(findings: Findings, table: Table, folder: Path) -> tuple[Path, ...]:
-    """Write the four files into `folder`, each whole or not at all; gives their paths."""
-    readings, estimates, changes, verdicts = (
-        folder / name for name in ("readings.parquet", "estimates.csv", "changes.csv", "verdicts.json")
-    )
+    """Write the five files into `folder`, each whole or not at all; gives their paths."""
+    readings, estimates, changes, correlations, verdicts = (folder / name for name in NAMES)
     write_readings(table, readings)
     write_text(estimates, rows_csv(Estimate, findings.estimates))
     write_text(changes, rows_csv(Change, findings.changes))
+    write_text(correlations, rows_csv(Correlation, findings.correlations))
     write_json(verdicts, [_known(asdict(summary)) for summary in findings.summaries])
-    return readings, estimates, changes, verdicts
+    return readings, estimates, changes, correlations, verdicts
 
 
-def rows_csv(kind: type[Estimate] | type[Change] | type[Summary], rows: Iterable[Estimate | Change | Summary]) -> str:
+def rows_csv(kind: type[Row], rows: Iterable[Row]) -> str:
     """Rows of one kind as CSV, with a head; NaN and None are empty fields."""
     names = [field.name for field in fields(kind)]
     lines = _Lines()

@@ -16,6 +16,7 @@ from pluralign.records.reply import Reply
 from pluralign.report import page, tables, verdicts
 from pluralign.report.headline import headline
 from pluralign.run import environment, plan, text_choices
+from pluralign.run.correlations import correlations
 from pluralign.run.families import Families, as_seed, name_of, transitions_of
 from pluralign.run.following import followed, followings, held_against, numbered_on, ordered, reference_of
 from pluralign.run.parts import Exam, Prepared, Rung
@@ -119,6 +120,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
         estimates=tuple(estimates),
         changes=tuple(changes),
         summaries=tuple(summaries),
+        correlations=tuple(correlations(prepared.exams, table)),
         notices=(*prepared.notices, *reader.said()),
         traces=traces(prepared),
         provenance=environment.describe(command)

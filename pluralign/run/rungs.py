@@ -159,11 +159,13 @@ def rungs_of_records(part: RecordedPart) -> tuple[list[Rung], list[list[str]], l
     below = ladder.parents(ladders)
     names = list(dict.fromkeys([name for names in ladders for name in names] + list(found)))
     version = plugins.version(part.module)
+    rewards = part.module.rewards(part.options) if hasattr(part.module, "rewards") else frozenset()
     rungs: list[Rung] = []
     for name in names:
         files = found[name]
         key = content_key({"adapter": version, "files": {audit: _hashes(paths) for audit, paths in files.items()}})
-        stage = Stage(name=name, kind="recorded", parents=below.get(name, ()), key=key)
+        kind = "reward" if name in rewards else "recorded"
+        stage = Stage(name=name, kind=kind, parents=below.get(name, ()), key=key)
         rungs.append(Rung(stage=stage, recorded=files))
     return rungs, ladders, notices
 

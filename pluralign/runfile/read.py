@@ -60,6 +60,8 @@ def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
     data = tuple(_data(name, part, path) for name, part in _tables(table, "data", path).items())
     recorded = _recorded(table["recorded"], path) if "recorded" in table else None
     stages = tuple(_stage(part, path) for part in _list(table, "stage", path))
+    if recorded is not None and "audit" in table:
+        table["audit"] = [_told(part, recorded) for part in _list(table, "audit", path)]
     audits = tuple(_audit(part, path) for part in _list(table, "audit", path))
     if recorded is None and general.base is None:
         raise InputError(f'{path.name}: option "base" is missing: a hub id, a path, or "sandbox"')
@@ -213,6 +215,13 @@ def _base(part: Any, path: Path) -> ModelHeader | None:
     if part is None:
         return None
     return _model(part if isinstance(part, dict) else {"model": part}, f"{path.name}: base")
+
+
+def _told(part: Table, recorded: RecordedPart) -> Table:
+    """An [[audit]] with what the adapter knows of its options, where the run file does not say them itself."""
+    if not hasattr(recorded.module, "audit_options") or not isinstance(part.get("uses"), str):
+        return part
+    return plugins.as_json(recorded.module.audit_options(part["uses"], recorded.options)) | part
 
 
 def _audit(part: Table, path: Path) -> AuditPart:

@@ -96,11 +96,19 @@ class Table:
         return sorted((self.slice.words[slice], self.group.words[group]) for slice, group in pairs)
 
 
+class _Codes(dict[str, int]):
+    """Numbers words in the order in which they are first asked for."""
+
+    def __missing__(self, word: str) -> int:
+        code = self[word] = len(self)
+        return code
+
+
 class TableBuilder:
     """Collects readings; append them stage by stage in the order of the ladder, which the report keeps."""
 
     def __init__(self) -> None:
-        self._codes: tuple[dict[str, int], ...] = tuple({} for _ in TEXTS)
+        self._codes: tuple[_Codes, ...] = tuple(_Codes() for _ in TEXTS)
         self._columns: tuple[array[int], ...] = tuple(array("i") for _ in TEXTS)
         self._seed = array("q")
         self._step = array("i")
@@ -126,7 +134,7 @@ class TableBuilder:
         """Append one reading of one group."""
         texts = (audit, measure, stage, item, slice, group, cluster)
         for codes, column, text in zip(self._codes, self._columns, texts, strict=True):
-            column.append(codes.setdefault(text, len(codes)))
+            column.append(codes[text])
         self._seed.append(seed)
         self._step.append(NO_STEP if step is None else step)
         self._value.append(value)

@@ -18,7 +18,7 @@ from pluralign.records.reply import Reply
 FILE = Path(__file__).resolve().parents[2] / "examples" / "unintended_impacts.py"
 adapter = plugins.load_file(FILE, "adapter", place="test")
 
-COLUMNS = ("model", "dialect", "correct_answer_prob", "distractor_probs", "generated_answer", *adapter.SHARED[1:])
+COLUMNS = ("model", "dialect", "correct_answer_prob", "distractor_probs", "generated_answer", *adapter.games.SHARED[1:])
 GAME = {
     "model": "some/model",
     "dialect": "en_ng",
@@ -142,7 +142,7 @@ def test_a_shorter_file_leaves_items_unanswered(clone: Path) -> None:
     assert {reply.item for reply in replies(clone, "dialects", "short")} == {"1"}
 
 
-@pytest.mark.parametrize("column", adapter.SHARED)
+@pytest.mark.parametrize("column", adapter.games.SHARED)
 def test_models_that_were_asked_differently_are_refused(clone: Path, column: str) -> None:
     add_game(clone, "odd", game_file([GAME, GAME | {column: "else"}]))
     with pytest.raises(InputError, match=rf'(odd|New-Model-1B_8bit-no-answers)\.csv, row 2: column "{column}" is not'):
@@ -159,7 +159,7 @@ def test_two_files_of_one_stage_are_refused(clone: Path, second: str) -> None:
     assert f"{second}.csv" in str(error.value)
 
 
-@pytest.mark.parametrize("column", [*adapter.SHARED, *adapter.ANSWERED])
+@pytest.mark.parametrize("column", [*adapter.games.SHARED, *adapter.games.ANSWERED])
 def test_a_missing_column_is_refused(clone: Path, column: str) -> None:
     path = add_game(clone, "x", game_file([GAME], [name for name in COLUMNS if name != column]))
     with pytest.raises(InputError, match=f'line 1: no column "{column}"') as error:

@@ -18,7 +18,7 @@ from pluralign.records.findings import Findings
 from pluralign.report import tables
 from pluralign.stats.table import TableBuilder
 
-NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "verdicts.json"]
+NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "verdicts.json"]
 COLUMNS_OF = {
     "readings": "audit measure stage seed step item slice group cluster value",
     "estimates": "audit measure stage seed step slice group code value low high n clusters missing unit relative_to "
@@ -27,6 +27,7 @@ COLUMNS_OF = {
     "relative_gain relative_low relative_high relative_p relative_p_adjusted verdict minimum_detectable "
     "n clusters unit others_gain others_low others_high others_p others_p_adjusted p_max_t adjustment improved "
     "worsened exact_p effect above_chance",
+    "correlations": "audit left left_measure right right_measure spearman kendall low high p n",
     "verdicts": "audit measure from_stage to_stage gain loss equivalent inconclusive worst_group omnibus_p sentence "
     "adjustment between",
     "between": "slice seed groups equal_p spread spread_low spread_high worst_group worst_gain worst_low worst_high "
@@ -92,7 +93,7 @@ def test_any_group_name_reads_back_equal(tmp_path_factory: pytest.TempPathFactor
 def test_columns_that_others_rely_on_stand_in_order(tmp_path: Path) -> None:
     summary = a_summary(between=(a_disparity(),))
     tables.write(findings((an_estimate(),), (summary,)), a_table({}).build(), tmp_path)
-    for name in ("estimates", "changes"):
+    for name in ("estimates", "changes", "correlations"):
         head = (tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0]
         assert head.split(",") == COLUMNS_OF[name].split()
     assert parquet.read_table(tmp_path / "readings.parquet").column_names == COLUMNS_OF["readings"].split()
