@@ -60,9 +60,10 @@ def units(shard: Shard, gauge: Gauge) -> Iterator[Unit]:
 
     module = source_module(gauge.source, gauge.beside)
     columns = f"{gauge.source}'s"
+    ahead = bool(getattr(module, "TOGETHER", False))
     try:
         for found in module.load(rows(), plugins.options_of(module)(), gauge.source):
-            yield _made(found, columns, shard.where(numbers[-1]))
+            yield _made(found, columns, "" if ahead else shard.where(numbers[-1]))
     except InputError as error:
         raise _placed(error, shard, numbers) from error
 

@@ -89,7 +89,7 @@ def check(request: Request) -> Census:
         source=request.source,
         identify=request.identify,
         characters=request.characters,
-        tokenizer=None if request.tokenizer is None else find_tokenizer(request.tokenizer, here),
+        tokenizer=None if request.tokenizer is None else find_tokenizer(request.tokenizer, here).absolute(),
         beside=here.resolve(),
     )
     instruments(gauge)

@@ -113,7 +113,7 @@ def test_what_changes_a_number_changes_the_key(request_: Request) -> None:
         ({"columns": "promt=x"}, 'unknown column "promt"; did you mean "prompt"'),
         ({"identify": "mine.py:tel"}, 'unknown function "tel"; did you mean "tell"'),
         ({"tokenizer": "absent"}, '--tokenizer "absent": there is no tokenizer.json'),
-        ({"tokenizer": "mine.py"}, "--tokenizer: mine.py is no tokenizer"),
+        ({"tokenizer": "mine.py"}, "mine.py is no tokenizer"),
         ({"characters": 0}, "--characters 0: must be at least 1"),
         ({"workers": 0}, "--workers 0: must be at least 1"),
         ({"columns": "chosen=a,rejected=b,prompt=c"}, "voices.jsonl, line 1: needs the columns"),
@@ -135,3 +135,29 @@ def test_a_damaged_row_in_the_middle_keeps_what_was_counted(request_: Request) -
     with pytest.raises(InputError, match=r"voices\.jsonl, line 151: not JSON"):
         made(request_)
     assert len(list(Path("runs").rglob("steps/*.json"))) > 3
+
+
+def test_demonstrations_have_completions_and_no_sides(request_: Request) -> None:
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "A Muslim woman | and a man"}]
+    Path("shown.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
+    found, page = made(replace(request_, data="shown.jsonl"))
+    assert (found["pairs"], found["texts"]) == (0, {"prompt": 1, "chosen": 1, "rejected": 0})
+    assert "1 prompt, 1 completion" in page
+    assert "chosen" not in page
+    assert "rejected" not in page
+
+
+def test_rows_that_belong_together_are_read_together(request_: Request) -> None:
+    def message(name: str, parent: str | None, text: str, rank: int | None) -> str:
+        role = "prompter" if rank is None else "assistant"
+        row = {"message_id": name, "parent_id": parent, "role": role, "text": text, "lang": "en", "rank": rank}
+        return json.dumps(row) + "\n"
+
+    Path("tree").mkdir()
+    Path("tree/a.jsonl").write_text(message("q", None, "Who?", None) + message("x", "q", "women", 1))
+    Path("tree/b.jsonl").write_text(message("y", "q", "men", 0) + message("z", "q", "nobody", 1))
+    found, _ = made(replace(request_, data="tree", source="oasst1"))
+    assert (found["rows"], found["pairs"]) == (2, 2)
+    assert found["left_out"] == [{"why": "tie", "rows": 1, "first": ""}]
+    (man, woman) = found["identities"]
+    assert (man["pairs_with_one_mention"]["chosen"], woman["pairs_with_one_mention"]["rejected"]) == (2, 1)
