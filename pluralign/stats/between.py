@@ -14,7 +14,7 @@ from pluralign.stats.spread import ALPHA, Spread, interval, p_values
 
 NAN = float("nan")
 _ROUNDING = 1e-12
-_HALVINGS = 60
+_HALVINGS = 30
 
 Columns = Float64[np.ndarray, " group"]
 
@@ -100,8 +100,8 @@ def worst(spread: Spread) -> tuple[int, Bounded]:
     return place, Bounded(float(spread.means.value[place]), float(low[place]), float(high[place]))
 
 
-def losing(spread: Spread) -> Bounded:
-    """Share of the groups whose true mean lies below zero.
+def losing(spread: Spread, between: float) -> Bounded:
+    """Share of the groups whose true mean lies below zero; `between` is the deviation of the true means.
 
     The bounds count how many groups are surely below, and surely above, zero, at 2.5% each (`surely`). The share itself
     is expected, each group's true mean being drawn towards that of all by how much of the spread is noise (empirical
@@ -115,7 +115,7 @@ def losing(spread: Spread) -> Bounded:
     two_sided = p_values(spread)[known.columns]
     below = np.where(known.value < 0, two_sided / 2, 1 - two_sided / 2)
     low, high = surely(below, ALPHA / 2) / groups, 1 - surely(1 - below, ALPHA / 2) / groups
-    share = float(_chances_below_zero(known, spread, deviation(spread).value).mean())
+    share = float(_chances_below_zero(known, spread, between).mean())
     return Bounded(min(max(share, low), high), low, high)
 
 
@@ -136,7 +136,7 @@ def surely(p: Columns, level: float) -> int:
 
 
 def _chances_below_zero(known: Sampling, spread: Spread, between: float) -> Columns:
-    """Each group's posterior probability of a true mean below zero; `between` is the deviation of true means."""
+    """Each group's posterior probability of a true mean below zero."""
     prior = 0.0 if np.isnan(between) else between**2
     own = spread.error[known.columns] ** 2
     weights = 1 / (own + prior)

@@ -46,7 +46,7 @@ def _disparity(each: Gains, *, judged: bool) -> Disparity:
     apart, gap = deviation(spread), widest_gap(spread)
     lowest, least = worst(spread) if judged else (-1, Bounded())
     best = columns[np.argmax(spread.means.value[columns])] if lowest >= 0 else -1
-    share = losing(spread) if judged else Bounded()
+    share = losing(spread, apart.value) if judged else Bounded()
     return Disparity(
         slice=each.panel.slice,
         seed=each.seed,

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from pluralign.stats.contrast import against, against_others
 from pluralign.stats.panel import Panel
 from pluralign.stats.spread import p_values, take_spread
 from pluralign.stats.verdict import minimum_detectable
@@ -38,3 +40,23 @@ def test_shares_too(design: Any, replicated: Callable[[Any, int], Panel]) -> Non
     reported = minimum_detectable(take_spread(gains(0.0), panel, (-1.0, 1.0)))[:-1].mean()
     seen = (p_values(take_spread(gains(float(reported)), panel, (-1.0, 1.0)))[:-1] < 0.05).mean()
     assert seen == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_others_together_are_a_quieter_comparison_than_one_of_them(
+    grouped: Callable[[np.ndarray, np.ndarray], Panel],
+) -> None:
+    """Of six groups with the same items one gains; power of its t-tests by the noncentral t distribution."""
+    random, gain, clusters = np.random.default_rng(3), 0.55, 40
+    cluster, group = (index.ravel() for index in np.indices((clusters, 6)))
+    panel = grouped(group, cluster)
+    seen = {"others": 0, "one": 0}
+    for _ in range(600):
+        values = random.normal(size=(clusters, 1)) + random.normal(size=(clusters, 6))
+        values[:, 0] += gain
+        spread = take_spread(values.ravel(), panel, None)
+        seen["others"] += against_others(spread).p[0] < 0.05
+        seen["one"] += against(spread, 1).p[0] < 0.05
+    for name, variance in (("others", 1 + 1 / 5), ("one", 2.0)):
+        critical, shift = stats.t.ppf(0.975, clusters - 1), gain * np.sqrt(clusters / variance)
+        power = stats.nct.sf(critical, clusters - 1, shift) + stats.nct.cdf(-critical, clusters - 1, shift)
+        assert seen[name] / 600 == pytest.approx(power, abs=4 * np.sqrt(power * (1 - power) / 600))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pluralign.stats.between import deviation, losing, surely, worst
+from pluralign.stats.between import Bounded, deviation, losing, surely, worst
 from pluralign.stats.gap import widest_gap
 from pluralign.stats.many import equal_means, holm
 from pluralign.stats.panel import Panel
@@ -30,6 +30,10 @@ def shared(panel_of: MakePanel, values: np.ndarray) -> Spread:
     return take_spread(
         values.ravel(), panel_of(np.tile(np.arange(groups), clusters), np.repeat(np.arange(clusters), groups)), None
     )
+
+
+def lost(spread: Spread) -> Bounded:
+    return losing(spread, deviation(spread).value)
 
 
 def test_the_deviation_is_what_analysis_of_variance_says(make_panel: MakePanel) -> None:
@@ -92,7 +96,7 @@ def test_surely_false_hypotheses_are_at_least_holms() -> None:
 
 
 def test_the_share_that_loses_is_sure_where_all_is_sure(make_panel: MakePanel) -> None:
-    found = losing(separate(make_panel, [SEED.normal(mean, 0.1, 40) for mean in (-1, 1, 2, -3)]))
+    found = lost(separate(make_panel, [SEED.normal(mean, 0.1, 40) for mean in (-1, 1, 2, -3)]))
     assert (found.low, found.high) == (0.5, 0.5)
     assert found.value == pytest.approx(0.5, abs=1e-6)
 
@@ -100,7 +104,7 @@ def test_the_share_that_loses_is_sure_where_all_is_sure(make_panel: MakePanel) -
 def test_luck_does_not_split_groups_that_gained_alike(make_panel: MakePanel) -> None:
     """Forty groups gain .1 with a standard error of .2: a third of the gains found are below zero, no true one is."""
     spread = separate(make_panel, list(SEED.normal(0.1, 1.0, (40, 25))))
-    found = losing(spread)
+    found = lost(spread)
     assert (spread.means.value[:-1] < 0).mean() > 0.2
     assert found.value < 0.1
     assert found.low == 0.0
@@ -109,7 +113,7 @@ def test_luck_does_not_split_groups_that_gained_alike(make_panel: MakePanel) -> 
 def test_a_single_group_is_compared_with_nobody(make_panel: MakePanel) -> None:
     spread = separate(make_panel, [SEED.normal(size=30), SEED.normal(size=3)])
     gap = widest_gap(spread)
-    assert np.isnan([deviation(spread).value, losing(spread).high, gap.value, gap.p, gap.pairs_p, gap.if_equal]).all()
+    assert np.isnan([deviation(spread).value, lost(spread).high, gap.value, gap.p, gap.pairs_p, gap.if_equal]).all()
     assert worst(spread)[0] == 0
     nobody = separate(make_panel, [SEED.normal(size=4), SEED.normal(size=3)])
     assert worst(nobody)[0] == -1

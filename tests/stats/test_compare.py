@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from pluralign.records.estimate import ALL, Change
 from pluralign.records.findings import Audit
@@ -317,3 +318,13 @@ def test_a_code_belongs_to_a_group_of_its_slice(make_audit: MakeAudit) -> None:
     audit = make_audit(codes={("language", "sw"): "swh", ("rater", "sw"): "Swiss", ("rater", "r0"): "R"})
     codes = {(row.slice, row.group): row.code for row in compare(two_slices(), audit, WAY)}
     assert (codes["language", "sw"], codes["rater", "r0"], codes["rater", "r1"]) == ("swh", "R", "r1")
+
+
+def test_a_clustered_gain_has_the_standard_error_of_statsmodels(make_table: MakeTable, make_audit: MakeAudit) -> None:
+    table = make_table(ladder(), per_cluster=3)
+    for row, index in ((by_group(compare(table, make_audit(), WAY))[group], i) for i, group in enumerate(GROUPS)):
+        fit = OLS(AFTER[index] - BEFORE[index], np.ones(60)).fit(
+            cov_type="cluster", cov_kwds={"groups": np.arange(60) // 3}
+        )
+        half = stats.t.ppf(0.975, 19) * fit.bse[0]
+        np.testing.assert_allclose([row.low, row.high], [fit.params[0] - half, fit.params[0] + half], atol=1e-10)
