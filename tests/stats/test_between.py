@@ -1,6 +1,7 @@
 """How far apart groups truly lie, who is worst, how many lose, and the gap: by formula where there is one."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import pytest
@@ -150,3 +151,16 @@ def test_many_more_groups_than_clusters_can_be_compared(make_panel: MakePanel) -
     found, truth = deviation(spread), np.linspace(0, 6, 40).std(ddof=1)
     assert found.low < truth < found.high
     assert widest_gap(spread).p < 0.01
+
+
+def test_the_furthest_pair_is_counted_over_all_signs(make_panel: MakePanel) -> None:
+    """Max-T over pairs by its definition: all patterns of signs, each difference over the root of its squares."""
+    values = SEED.normal([0.0, 0.5, 0.9], [0.3, 1.0, 2.0], (9, 3)) + SEED.normal(0, 2, (9, 1))
+    signs = np.array(list(product((-1, 1), repeat=9)))
+    differences = np.stack([values[:, i] - values[:, j] for i, j in ((0, 1), (0, 2), (1, 2))], axis=1)
+    size = np.sqrt((differences**2).sum(axis=0))
+    drawn = np.abs(signs @ differences / size).max(axis=1)
+    observed = np.abs(differences.sum(axis=0) / size).max()
+    expected = (drawn >= observed - 1e-12).mean()
+    assert 0.05 < expected < 0.6
+    assert widest_gap(shared(make_panel, values), 20_000).pairs_p == pytest.approx(expected, abs=0.012)

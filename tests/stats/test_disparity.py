@@ -146,3 +146,10 @@ def test_181_countries_and_nine_transitions_take_seconds() -> None:
     assert len(compare(table, audit, ways)) == 9 * 182
     assert len(disparities(table, audit, ways)) == 9
     assert process_time() - start < 20
+
+
+def test_max_t_is_never_surer_than_the_test_that_it_adjusts(make_table: MakeTable, make_audit: MakeAudit) -> None:
+    """Four of twenty answers improved: signs alone would say .125, but so few changes prove nothing (p = 1)."""
+    after = np.repeat([1.0, 0.0], [4, 16])
+    (row, *_) = compare(make_table({"base": {"de": np.zeros(20)}, "dpo": {"de": after}}), make_audit(), WAY)
+    assert row.p == row.p_max_t == 1.0
