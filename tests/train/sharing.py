@@ -4,11 +4,12 @@
 
 A case holds its name, the folder of the `base`, how many `ranks`, the names of `method` and `weighting`, `options` of
 the method, options of `training`, and how it ends early: `fails`, which rank fails in which way ("lesson", "loss",
-"memory", "killed", "fsync": killed when it makes something durable, "reward") at its which call; or `killed`, the ranks
-that are killed from outside when the log has so many lines. A process is forked for every rank; the stage is left in
-FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news.
+"memory", "killed", "fsync": killed when it makes something durable, "full": the disk is full then, "reward") at its
+which call; or `killed`, the ranks that are killed from outside when the log has so many lines. A process is forked for
+every rank; the stage is left in FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news.
 """
 
+import errno
 import json
 import math
 import os
@@ -126,12 +127,14 @@ def spoil(what: str, at: int) -> None:
     def fsync(handle: int) -> None:
         nonlocal calls
         calls += 1
+        if calls >= at and what == "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if calls >= at:
             os.kill(os.getpid(), signal.SIGKILL)
         sync(handle)
 
     sync = os.fsync
-    if what == "fsync":
+    if what in ("fsync", "full"):
         os.fsync = fsync
     elif what == "lesson":
         loop.begin = refuse
