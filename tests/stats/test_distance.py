@@ -80,3 +80,11 @@ def test_a_stage_that_shuffles_its_values_has_not_moved(make_panel: MakePanel) -
     panel = make_panel(np.zeros(40, np.int64), np.arange(40))
     assert moved(values, values[::-1].copy(), panel)[0] == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(moved(values, values + 0.7, panel)[0], 0.7)
+
+
+def test_a_draw_takes_a_cluster_at_both_stages(make_panel: MakePanel) -> None:
+    """So that a move of everyone by as much has no width, however differently the clusters lie."""
+    values = np.random.default_rng(0).normal(size=40).cumsum()
+    panel = make_panel(np.repeat([0, 1], 20), np.arange(40) // 4)
+    for bound in moved(values, values + 0.7, panel):
+        np.testing.assert_allclose(bound, 0.7)

@@ -14,7 +14,7 @@ from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure, Statistic
 from pluralign.stats.audit import compare, disparities, estimate
 from pluralign.stats.calibration import ece, noise_floor, scaled_by_other_half
-from pluralign.stats.table import Table
+from pluralign.stats.table import Table, TableBuilder
 
 MakeTable = Callable[..., Table]
 BINS = 10
@@ -185,3 +185,24 @@ def test_groups_whose_pairs_do_not_differ_are_held_apart_by_gaps_of_either_sign(
     freedom = variances.sum() ** 2 / (variances**2 / (COUNT - 1)).sum()
     assert row.gap == pytest.approx(gap_of(1.5) - gap_of(4.0))
     assert (row.gap_high - row.gap_low) / 2 == pytest.approx(student.ppf(0.975, freedom) * np.sqrt(variances.sum()))
+
+
+def test_of_several_seeds_each_is_held_against_its_equal() -> None:
+    builder = TableBuilder()
+    for stage, seed, height in (
+        ("base", 0, 0),
+        ("sft", 0, 1),
+        ("sft", 1, 5),
+        ("dpo", 0, 3),
+        ("dpo", 1, 6),
+        ("dpo", 2, 9),
+    ):
+        for item in range(20):
+            place = {"item": f"{item}", "slice": "language", "group": "de", "cluster": f"{item}"}
+            value = float(height + item % 7)
+            builder.append(audit="reading", measure="score", stage=stage, seed=seed, value=value, **place)
+    measures = {"score": AUDIT.measures["score"], "moved": measure("moved", changes=False)}
+    audit = replace(AUDIT, measures=measures, against={"sft": "base", "dpo": "sft"})
+    found = {(row.stage, row.seed): row.value for row in estimate(builder.build(), audit) if row.measure == "moved"}
+    expected = {("sft", 0): 1, ("sft", 1): 5, ("dpo", 0): 2, ("dpo", 1): 1}
+    assert found == pytest.approx(expected), "no seed of sft is the third one's"
