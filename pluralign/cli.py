@@ -1,4 +1,4 @@
-"""The command line: audit, run, plan, report, census, names."""
+"""The command line: audit, run, plan, report, census, power, names."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from pluralign import __version__
 from pluralign.allocator import keep_memory
 from pluralign.errors import InputError, PluralignError
+from pluralign.run.question import Question
 
 if TYPE_CHECKING:
     from pluralign.run.parts import Prepared
@@ -147,6 +148,14 @@ def census(data: Data, /, counting: Counting = Counting(), *, runs: Runs = Path(
     from pluralign.run.census import Request, take
 
     print(take(Request(data=data, **vars(counting)), runs, command=_command()))
+
+
+@app.command
+def power(question: Annotated[Question, Parameter(name="*")] = Question()) -> None:  # noqa: B008
+    """Say before anything runs how many items a gain or a gap takes, and what so many items can see."""
+    from pluralign.run.power import answer
+
+    print(answer(question))
 
 
 @app.command

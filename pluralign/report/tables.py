@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as arrow
 from pyarrow import parquet
 
+from pluralign.errors import InputError
 from pluralign.records.estimate import Change, Correlation, Estimate, Summary
 from pluralign.records.findings import Findings
-from pluralign.stats.table import COLUMNS, NO_STEP, Table, Words
+from pluralign.stats.table import COLUMNS, NO_STEP, TEXTS, Table, Words
 from pluralign.store import sync_folder, write_json, write_text
 
 NAMES = ("readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "verdicts.json")
@@ -64,6 +65,28 @@ def write_readings(table: Table, path: Path) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def read_readings(path: Path) -> Table:
+    """The readings that `write_readings` has written.
+
+    Raises: InputError where the file is not Parquet, or lacks a column.
+    """
+    try:
+        read = parquet.read_table(path, columns=list(COLUMNS)).combine_chunks()
+        columns = {name: read.column(name).combine_chunks() for name in COLUMNS}
+    except (arrow.ArrowInvalid, KeyError) as error:
+        raise InputError(f"{path}: not the readings of a run ({error})") from error
+    words = {name: _words(columns[name]) for name in TEXTS}
+    step = columns["step"].fill_null(NO_STEP).to_numpy().astype(np.int32)
+    seed, value = columns["seed"].to_numpy().astype(np.int64), columns["value"].to_numpy().astype(np.float64)
+    return Table(**words, seed=seed, step=step, value=value)
+
+
+def _words(column: arrow.Array) -> Words:
+    encoded = column if isinstance(column, arrow.DictionaryArray) else column.dictionary_encode()
+    codes = encoded.indices.to_numpy().astype(np.int32)
+    return Words(codes, tuple(encoded.dictionary.to_pylist()))
 
 
 def _arrow_table(table: Table) -> arrow.Table:

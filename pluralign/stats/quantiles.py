@@ -1,5 +1,6 @@
 """Tails and quantiles of the reference distributions, elementwise; NaN in, NaN out. SciPy does the work."""
 
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,14 @@ def noncentral_fisher(ratio: float, numerator: float, denominator: float, noncen
 def sign_test(up: Int[np.ndarray, " group"], down: Int[np.ndarray, " group"]) -> Float64[np.ndarray, " group"]:
     """Two-sided probability of so unequal counts if both were equally likely; 1 where both are 0. McNemar's exact p."""
     return np.minimum(2 * special.bdtr(np.minimum(up, down), up + down, 0.5), 1.0)
+
+
+def student_point(level: float, freedom: float) -> float:
+    """The point below which `level` of one Student's t distribution lies."""
+    return float(special.stdtrit(freedom, level))
+
+
+def noncentral_student(t: float, freedom: float, noncentrality: float) -> float:
+    """Probability of a noncentral t of at most `t`; 0 beyond noncentrality 30 where SciPy underflows and gives NaN."""
+    below = float(special.nctdtr(freedom, noncentrality, t))
+    return 0.0 if noncentrality > 30 and isnan(below) else below

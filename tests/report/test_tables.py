@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from pluralign.errors import InputError
 from pluralign.records.estimate import Disparity, Estimate, Summary
 from pluralign.records.findings import Findings
 from pluralign.report import tables
@@ -169,3 +170,37 @@ def test_a_million_readings_are_written_in_seconds(tmp_path: Path) -> None:
     tables.write_readings(many, tmp_path / "readings.parquet")
     assert parquet.read_metadata(tmp_path / "readings.parquet").num_rows == 1_000_000
     assert (tmp_path / "readings.parquet").stat().st_size < 1_000_000
+
+
+def test_readings_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    builder = TableBuilder()
+    for number in range(5):
+        builder.append(
+            audit="reading",
+            measure="f1",
+            stage="base" if number < 3 else "dpo",
+            seed=number % 2,
+            step=None if number else 400,
+            item=f"{number}",
+            slice="language",
+            group="sw",
+            cluster="a, b",
+            value=nan if number == 2 else number / 3,
+        )
+    table = builder.build()
+    tables.write_readings(table, tmp_path / "readings.parquet")
+    read = tables.read_readings(tmp_path / "readings.parquet")
+    for name in ("audit", "measure", "stage", "item", "slice", "group", "cluster"):
+        assert getattr(read, name).texts() == getattr(table, name).texts()
+    for name in ("seed", "step", "value"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(table, name))
+
+
+def test_a_file_that_holds_no_readings_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "readings.parquet"
+    path.write_text("no parquet")
+    with pytest.raises(InputError, match=r"readings\.parquet: not the readings of a run"):
+        tables.read_readings(path)
+    parquet.write_table(pyarrow.table({"audit": ["reading"]}), path)
+    with pytest.raises(InputError, match=r"readings\.parquet: not the readings of a run"):
+        tables.read_readings(path)

@@ -1,0 +1,122 @@
+"""`pluralign power` on the real command line: what it says, and what it refuses in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pluralign.errors import InputError
+from pluralign.records.findings import Audit, Findings
+from pluralign.records.measure import Measure
+from pluralign.report import tables
+from pluralign.run.power import answer
+from pluralign.run.question import Question
+from pluralign.stats.audit import estimate
+from pluralign.stats.table import TableBuilder
+
+
+def test_three_points_on_the_command_line_without_torch() -> None:
+    code = "import sys\nsys.argv = ['pluralign', 'power', '--gap', '0.03', '--pairing', '0.5']\n"
+    code += "from pluralign.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+    code += "assert not {'torch', 'transformers'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "3.0 points" in done.stdout
+    assert "2,183" in done.stdout, "normal values of variance .25: statsmodels says 2182.2 for an effect of .06"
+    assert "4,362" in done.stdout
+
+
+REFUSED: list[tuple[Question, str]] = [
+    (Question(gap=3.0), "--gap 3: a fraction below 1 is needed; 3 points are 0.03"),
+    (Question(margin=2.0), "2 points are 0.02"),
+    (Question(), "--gap 0.03"),
+    (Question(gap=-0.1), "must be above 0"),
+    (Question(gap=0.1, power=80.0), "--power 80"),
+    (Question(items=0), "--items 0"),
+    (Question(gap=0.1, share=0.5, sd=0.5), "give one"),
+    (Question(gap=0.1, share=1.0), "leave nothing to plan"),
+    (Question(gap=0.1, pairing=1.0), "--pairing 1"),
+    (Question(gap=0.1, icc=0.1), "--cluster-size"),
+    (Question(gap=0.1, shared=0.5, reference_items=9), "give one"),
+    (Question(gap=0.1, audit="reading"), "--like"),
+    (Question(like=Path("nowhere")), "no report/readings.parquet there"),
+    (Question(like=Path("nowhere"), cluster_size=2.0), "--cluster-size: with --like"),
+]
+
+
+@pytest.mark.parametrize(("question", "said"), REFUSED)
+def test_refuses_in_one_line(question: Question, said: str) -> None:
+    with pytest.raises(InputError, match=r"^[^\n]*$") as refused:
+        answer(question)
+    assert said in str(refused.value)
+
+
+def test_a_gap_of_three_is_fine_where_values_are_no_shares() -> None:
+    assert "3 " in answer(Question(gap=3.0, sd=10.0))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run: 300 answers of either group in pairs, half of which the second stage changes."""
+    random, builder = np.random.default_rng(0), TableBuilder()
+    audit = Audit(
+        name="reading",
+        uses="belebele",
+        description="",
+        measures={"accuracy": Measure("right answers")},
+        reference={"language": "en"},
+    )
+    answers = {group: random.random(300) < 0.6 for group in ("de", "en")}
+    for stage in ("base", "tuned"):
+        for group, before in answers.items():
+            kept = before if stage == "base" else before ^ (random.random(300) < 0.2)
+            for index, right in enumerate(kept):
+                builder.append(
+                    audit="reading",
+                    measure="accuracy",
+                    stage=stage,
+                    item=f"{group}{index}",
+                    slice="language",
+                    group=group,
+                    cluster=f"{group}{index // 2}",
+                    value=float(right),
+                )
+    table, folder = builder.build(), tmp_path_factory.mktemp("run")
+    found = Findings(
+        title="",
+        stages=(),
+        audits=(audit,),
+        transitions=(),
+        estimates=tuple(estimate(table, audit)),
+        changes=(),
+        summaries=(),
+    )
+    (folder / "report").mkdir()
+    tables.write(found, table, folder / "report")
+    return folder
+
+
+def test_an_earlier_run_replaces_guesses(run: Path) -> None:
+    said = answer(Question(like=run, audit="reading", measure="accuracy", gap=0.03))
+    rows = [line.split() for line in said.splitlines() if line.startswith(("de ", "en "))]
+    assert [row[0] for row in rows] == ["de", "de", "de", "en"], "the reference group has no gap to itself"
+    assert all("300" in row and "150" in row for row in rows)
+    assert "Holm's worst case of 2 groups" in said
+    more = answer(Question(like=run, audit="reading", measure="accuracy", gap=0.03, items=3000))
+    assert "3,000" in more
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({}, "the run has reading"),
+        ({"audit": "raeding"}, 'did you mean "reading"'),
+        ({"audit": "reading"}, "the run has accuracy"),
+        ({"audit": "reading", "measure": "acuracy"}, 'did you mean "accuracy"'),
+    ],
+)
+def test_names_of_an_earlier_run_are_checked(run: Path, names: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError) as refused:
+        answer(Question(like=run, **names))  # pyright: ignore[reportArgumentType]
+    assert said in str(refused.value)
