@@ -17,7 +17,7 @@ PLACE = f"{FOLDER}/*.csv"
 SHARED, ANSWERED = ("question", "options"), ("probs",)
 ABOUT = {*SHARED, *ANSWERED, "model_id", "load_8bit", "max_choice", "chose_first", "chose_last", "chose_middle"}
 """All columns that are no country's."""
-NOT_ASKED = -1.0
+NOT_ASKED = {"-1.0", "-1"}
 
 
 def found(root: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
@@ -70,17 +70,17 @@ def _questions(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _reply(row: dict[str, str], item: str, where: str) -> Reply:
     chances = row["probs"].strip().removeprefix("[").removesuffix("]").split(",")
-    similarities = {name: _similarity(row[name], f'{where}, column "{name}"') for name in row if name not in ABOUT}
+    given = {name: text for name, text in row.items() if name not in ABOUT and text not in NOT_ASKED}
     return Reply(
         item=item,
         ask=0,
         logprobs=tuple(logprob(chance, where) for chance in chances),
-        values={name: value for name, value in similarities.items() if value != NOT_ASKED},
+        values={name: _similarity(text, f'{where}, column "{name}"') for name, text in given.items()},
     )
 
 
 def _similarity(text: str, place: str) -> float:
     value = read_number(text, place, "similarity")
-    if not math.isnan(value) and value != NOT_ASKED and not 0 <= value <= 1:
+    if not math.isnan(value) and not 0 <= value <= 1:
         raise InputError(f"{place}: {value} is no similarity")
     return value

@@ -64,8 +64,10 @@ def read_table(file: Path, needed: Sequence[str]) -> list[dict[str, str]]:
 def read_number(text: str, place: str, what: str) -> float:
     """A field's number; NaN where it is empty, as pandas writes what is missing."""
     try:
-        return float(text) if text.strip() else math.nan
+        return float(text)
     except ValueError as error:
+        if not text.strip():
+            return math.nan
         raise InputError(f'{place}: "{text.strip()}" is no {what}') from error
 
 

@@ -84,6 +84,7 @@ def names() -> Mapping[str, str]:
     return dict(sorted((official | {code: given[0] for code, given in _table().items()}).items()))
 
 
+@cache
 def with_article(name: str) -> str:
     """A country's name as it stands within a sentence: with "the" where English wants it.
 

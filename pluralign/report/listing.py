@@ -117,14 +117,15 @@ def _style(column: Column) -> str:
 
 def _line(columns: Sequence[Column], row: Sequence[str]) -> Markup:
     cells = [_cell(column, cell) for column, cell in zip(columns, row, strict=True)]
-    return Markup("<tr>{}</tr>").format(Markup("").join(cells))
+    return Markup("<tr>") + Markup("").join(cells) + Markup("</tr>")
 
 
 def _cell(column: Column, cell: str) -> Markup:
     """A number as it is, for there may be thousands; a text with its own writing direction."""
     if column.numbers:
-        return Markup('<td class="unknown">{}</td>' if cell == NOT_KNOWN else "<td>{}</td>").format(cell)
-    return Markup('<td class="text"><bdi>{}</bdi></td>').format(cell)
+        start = Markup('<td class="unknown">') if cell == NOT_KNOWN else Markup("<td>")
+        return start + cell + Markup("</td>")
+    return Markup('<td class="text"><bdi>') + cell + Markup("</bdi></td>")
 
 
 def _estimate_cells(excerpt: Excerpt, row: Estimate) -> list[str]:
