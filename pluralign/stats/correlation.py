@@ -78,7 +78,7 @@ def interval(
     """
     plausible = plausible_means(value, drawn, np.random.default_rng(seed))
     correlations = (_scores(plausible[:, 0]) * _scores(plausible[:, 1])).sum(axis=1)
-    low, high = np.quantile(correlations, (ALPHA / 2, 1 - ALPHA / 2))
+    low, high = np.quantile(np.clip(correlations, -1, 1), (ALPHA / 2, 1 - ALPHA / 2))
     return min(float(low), rho), max(float(high), rho)
 
 
@@ -123,7 +123,7 @@ def _correlation(audit: str, left: _Standing, right: _Standing, orders: "_Orders
     rho = tau = low = high = p = float("nan")
     if groups >= 2:
         first, second = _scores(value)
-        rho = float(first @ second)
+        rho = float(np.clip(first @ second, -1, 1))
         tau = float(stats.kendalltau(*value).statistic)
         if groups >= FEWEST_GROUPS and not np.isnan(rho):
             p = permutation_p(first, second, orders.of(groups))
