@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pluralign.records.across_seeds import AcrossSeeds
 from pluralign.records.estimate import Adjustment, Change, Correlation, Estimate, Summary
 from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
@@ -44,7 +45,7 @@ class Trace:
 class Findings:
     """What a run found. `transitions` are pairs of stage names; `notices` what a reader must know before believing.
 
-    `traces` are those of the stages whose weighting is not uniform.
+    `traces` are those of the stages whose weighting is not uniform; `seeds` the gains over several training seeds.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Findings:
     changes: tuple[Change, ...]
     summaries: tuple[Summary, ...]
     correlations: tuple[Correlation, ...] = ()
+    seeds: tuple[AcrossSeeds, ...] = ()
     notices: tuple[str, ...] = ()
     traces: tuple[Trace, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -15,6 +15,7 @@ from pluralign.report.figures import MOST_OPEN, gains, gap_changes
 from pluralign.report.ladders import whole_ways
 from pluralign.report.levels import levels
 from pluralign.report.listing import changes_table, estimates_table
+from pluralign.report.seeds import over_seeds
 from pluralign.report.wording import count, p_value, unit_of
 
 NOT_COMPARABLE = (
@@ -45,7 +46,7 @@ def measure_section(findings: Findings, audit: Audit, name: str, anchor: str) ->
         if measure.comparable or _all_incomparable(audit)
         else _caution(_not_comparable(findings, audit, name))
     )
-    parts = [_meaning(measure), caution, _sentences(findings, audit, name)]
+    parts = [_meaning(measure), caution, _sentences(findings, audit, name), over_seeds(findings, audit, name)]
     parts += [_slice(excerpt) for excerpt in found]
     if not found:
         parts.append(Markup('<p class="note">No stage gave a value.</p>'))

@@ -16,24 +16,26 @@ import pyarrow as arrow
 from pyarrow import parquet
 
 from pluralign.errors import InputError
+from pluralign.records.across_seeds import AcrossSeeds
 from pluralign.records.estimate import Change, Correlation, Estimate, Summary
 from pluralign.records.findings import Findings
 from pluralign.stats.table import COLUMNS, NO_STEP, TEXTS, Table, Words
 from pluralign.store import sync_folder, write_json, write_text
 
-NAMES = ("readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "verdicts.json")
-Row = TypeVar("Row", Estimate, Change, Correlation, Summary)
+NAMES = ("readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "seeds.csv", "verdicts.json")
+Row = TypeVar("Row", Estimate, Change, Correlation, AcrossSeeds, Summary)
 
 
 def write(findings: Findings, table: Table, folder: Path) -> tuple[Path, ...]:
-    """Write the five files into `folder`, each whole or not at all; gives their paths."""
-    readings, estimates, changes, correlations, verdicts = (folder / name for name in NAMES)
+    """Write the six files into `folder`, each whole or not at all; gives their paths."""
+    readings, estimates, changes, correlations, seeds, verdicts = (folder / name for name in NAMES)
     write_readings(table, readings)
     write_text(estimates, rows_csv(Estimate, findings.estimates))
     write_text(changes, rows_csv(Change, findings.changes))
     write_text(correlations, rows_csv(Correlation, findings.correlations))
+    write_text(seeds, rows_csv(AcrossSeeds, findings.seeds))
     write_json(verdicts, [_known(asdict(summary)) for summary in findings.summaries])
-    return readings, estimates, changes, correlations, verdicts
+    return readings, estimates, changes, correlations, seeds, verdicts
 
 
 def rows_csv(kind: type[Row], rows: Iterable[Row]) -> str:

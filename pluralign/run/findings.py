@@ -21,7 +21,7 @@ from pluralign.run.families import Families, as_seed, name_of, transitions_of
 from pluralign.run.following import followed, followings, held_against, numbered_on, ordered, reference_of
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.traces import traces
-from pluralign.stats.audit import compare, estimate
+from pluralign.stats.audit import across_seeds, compare, estimate
 from pluralign.stats.table import Table, TableBuilder
 
 
@@ -121,6 +121,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
         changes=tuple(changes),
         summaries=tuple(summaries),
         correlations=tuple(correlations(prepared.exams, table)),
+        seeds=tuple(row for audit in audits for row in across_seeds(table, audit, transitions)),
         notices=(*prepared.notices, *reader.said()),
         traces=traces(prepared),
         provenance=environment.describe(command)

@@ -19,7 +19,7 @@ from pluralign.records.findings import Findings
 from pluralign.report import tables
 from pluralign.stats.table import TableBuilder
 
-NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "verdicts.json"]
+NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "correlations.csv", "seeds.csv", "verdicts.json"]
 COLUMNS_OF = {
     "readings": "audit measure stage seed step item slice group cluster value",
     "estimates": "audit measure stage seed step slice group code value low high n clusters missing unit relative_to "
@@ -29,6 +29,8 @@ COLUMNS_OF = {
     "n clusters unit others_gain others_low others_high others_p others_p_adjusted p_max_t adjustment improved "
     "worsened exact_p effect above_chance",
     "correlations": "audit left left_measure right right_measure spearman kendall low high p n",
+    "seeds": "audit measure from_stage to_stage slice group code seeds gain item_error models_low models_high seed_sd "
+    "method_low method_high method_p method_p_adjusted unit",
     "verdicts": "audit measure from_stage to_stage gain loss equivalent inconclusive worst_group omnibus_p sentence "
     "adjustment between",
     "between": "slice seed groups equal_p spread spread_low spread_high worst_group worst_gain worst_low worst_high "

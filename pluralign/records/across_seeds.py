@@ -1,0 +1,36 @@
+"""A gain over several training seeds: of the models that were trained, and of the method that trains them."""
+
+from dataclasses import dataclass
+
+FEWEST_SEEDS = 3
+"""With fewer training seeds nothing is said of the method."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcrossSeeds:
+    """A group's gain between two stages, as the mean over `seeds` training seeds; the fields are columns of a file.
+
+    `item_error` is the standard error of that mean through the items that were drawn, `seed_sd` the standard deviation
+    of the gains that the method would give with other seeds on endless items. `models_low` to `models_high` speak of
+    these trained models on other items; `method_low` to `method_high`, `method_p` and `method_p_adjusted` of the
+    method, with other seeds and other items. NaN where it cannot be known, as of the method with fewer than 3 seeds.
+    """
+
+    audit: str
+    measure: str
+    from_stage: str
+    to_stage: str
+    slice: str
+    group: str
+    code: str
+    seeds: int
+    gain: float
+    item_error: float
+    models_low: float
+    models_high: float
+    seed_sd: float
+    method_low: float
+    method_high: float
+    method_p: float
+    method_p_adjusted: float
+    unit: str

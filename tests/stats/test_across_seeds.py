@@ -1,0 +1,104 @@
+"""Training seeds as a level of their own: formulas by hand, what is not said, and which rows there are."""
+
+from math import isnan, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pluralign.records.measure import Measure
+from pluralign.stats.seeds import across_seeds
+from pluralign.stats.table import Table, TableBuilder
+
+UNBOUNDED = Measure("score", unit="nats")
+
+
+def a_table(later: dict[int, np.ndarray], earlier: dict[int, np.ndarray]) -> Table:
+    """Values `[group, item]` by seed of the stages "base" and "dpo", every item a cluster that groups share."""
+    builder = TableBuilder()
+    for stage, seeds in (("base", earlier), ("dpo", later)):
+        for seed, values in seeds.items():
+            for (group, item), value in np.ndenumerate(values):
+                builder.append(
+                    audit="reading",
+                    measure="score",
+                    stage=stage,
+                    seed=seed,
+                    item=f"{item}",
+                    slice="language",
+                    group=f"g{group}",
+                    cluster=f"{item}",
+                    value=float(value),
+                )
+    return builder.build()
+
+
+@pytest.fixture
+def gains() -> np.ndarray:
+    """Gains `[seed, group, item]` of four seeds, two groups, 40 items, which seeds share in part."""
+    random = np.random.default_rng(0)
+    return random.normal(size=(2, 40)) + random.normal(size=(4, 2, 40)) + random.normal(size=(4, 1, 1)) + 0.5
+
+
+def test_equals_the_two_levels_by_hand(make_audit: Any, gains: np.ndarray) -> None:
+    table = a_table(dict(enumerate(gains)), {0: np.zeros((2, 40))})
+    first, second, everyone = across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")])
+    own = gains[:, 0]
+    mean = own.mean(axis=0)
+    item_variance = mean.var(ddof=1) / 40
+    apart = own - mean
+    residual = (apart - apart.mean(axis=1, keepdims=True)) ** 2
+    noise = residual.sum() / (4 - 1) / (40 * 39)
+    seed_variance = max(own.mean(axis=1).var(ddof=1) - noise, 0.0)
+    assert first.gain == pytest.approx(own.mean())
+    assert first.item_error == pytest.approx(sqrt(item_variance))
+    assert first.seed_sd == pytest.approx(sqrt(seed_variance))
+    assert first.models_high == pytest.approx(mean.mean() + stats.t(39).ppf(0.975) * sqrt(item_variance))
+    error = sqrt(item_variance + seed_variance / 4)
+    assert first.method_low == pytest.approx(mean.mean() - stats.t(3).ppf(0.975) * error)
+    assert first.method_p == pytest.approx(2 * stats.t(3).sf(abs(own.mean()) / error))
+    assert (first.group, second.group, everyone.group, everyone.seeds) == ("g0", "g1", "all", 4)
+    ordered = sorted((first, second), key=lambda row: row.method_p)
+    assert ordered[0].method_p_adjusted == pytest.approx(min(1, 2 * ordered[0].method_p)), "Holm"
+
+
+def test_the_mean_is_that_of_the_changes(make_audit: Any, gains: np.ndarray) -> None:
+    """Seeds that differ at both stages are paired with their equals."""
+    base = np.random.default_rng(1).normal(size=gains.shape)
+    apart = a_table(dict(enumerate(gains + base)), dict(enumerate(base)))
+    together = a_table(dict(enumerate(gains)), {0: np.zeros((2, 40))})
+    ways = [("base", "dpo")]
+    for one, other in zip(
+        across_seeds(apart, make_audit(UNBOUNDED), ways),
+        across_seeds(together, make_audit(UNBOUNDED), ways),
+        strict=True,
+    ):
+        assert one.gain == pytest.approx(other.gain)
+        assert one.method_low == pytest.approx(other.method_low)
+
+
+def test_two_seeds_say_nothing_of_the_method(make_audit: Any, gains: np.ndarray) -> None:
+    table = a_table(dict(enumerate(gains[:2])), {0: np.zeros((2, 40))})
+    for row in across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]):
+        assert row.models_low < row.gain < row.models_high
+        assert all(map(isnan, (row.seed_sd, row.method_low, row.method_high, row.method_p, row.method_p_adjusted)))
+
+
+def test_one_seed_gives_no_row(make_audit: Any, gains: np.ndarray) -> None:
+    table = a_table({0: gains[0]}, {0: np.zeros((2, 40))})
+    assert across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]) == []
+
+
+def test_too_few_clusters_give_no_bounds(make_audit: Any, gains: np.ndarray) -> None:
+    table = a_table(dict(enumerate(gains[:, :, :4])), {0: np.zeros((2, 4))})
+    for row in across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]):
+        assert not isnan(row.gain)
+        assert all(map(isnan, (row.item_error, row.models_low, row.seed_sd, row.method_low, row.method_p_adjusted)))
+
+
+def test_seeds_that_are_one_model_have_no_spread(make_audit: Any, gains: np.ndarray) -> None:
+    table = a_table(dict.fromkeys(range(3), gains[0]), {0: np.zeros((2, 40))})
+    for row in across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]):
+        assert row.seed_sd == pytest.approx(0, abs=1e-12)
+        assert row.method_high - row.method_low > row.models_high - row.models_low, "two degrees of freedom"
