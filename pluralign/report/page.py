@@ -191,7 +191,7 @@ def _provenance(findings: Findings) -> Markup:
     frame = Markup(
         '<section id="origin"><h2>Provenance</h2>'
         "<p>The same numbers, unrounded and in fractions, stand beside this page: "
-        "<code>estimates.csv</code>, <code>changes.csv</code>, <code>correlations.csv</code>, "
+        "<code>estimates.csv</code>, <code>changes.csv</code>, <code>correlations.csv</code>, <code>seeds.csv</code>, "
         "<code>verdicts.json</code> and, item by item, "
         "<code>readings.parquet</code>.</p>{}<dl>{}</dl></section>"
     )

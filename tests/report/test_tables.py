@@ -96,7 +96,7 @@ def test_any_group_name_reads_back_equal(tmp_path_factory: pytest.TempPathFactor
 def test_columns_that_others_rely_on_stand_in_order(tmp_path: Path) -> None:
     summary = a_summary(between=(a_disparity(),))
     tables.write(findings((an_estimate(),), (summary,)), a_table({}).build(), tmp_path)
-    for name in ("estimates", "changes", "correlations"):
+    for name in ("estimates", "changes", "correlations", "seeds"):
         head = (tmp_path / f"{name}.csv").read_text(encoding="utf-8").splitlines()[0]
         assert head.split(",") == COLUMNS_OF[name].split()
     assert parquet.read_table(tmp_path / "readings.parquet").column_names == COLUMNS_OF["readings"].split()
