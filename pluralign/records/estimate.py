@@ -5,6 +5,7 @@ says that it cannot be known, and is an empty field in the files.
 """
 
 from dataclasses import dataclass
+from math import nan
 from typing import Literal
 
 Verdict = Literal["gain", "loss", "equivalent", "inconclusive"]
@@ -19,7 +20,12 @@ SURVEY = "survey"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A group's value at a stage, with its interval, and its gap to the reference group (own minus reference)."""
+    """A group's value at a stage, with its interval, and its gap to the reference group (own minus reference).
+
+    Of intersections of slices `shrunk`, with its interval, is the value drawn towards `shrunk_to`: what the cell's
+    groups alone would give ("additive"), or the mean of all cells. A cell with too few clusters is `suppressed`: it has
+    no numbers, not even counts, and says here how many clusters it has at most ("<30").
+    """
 
     audit: str
     measure: str
@@ -32,15 +38,20 @@ class Estimate:
     value: float
     low: float
     high: float
-    n: int
-    clusters: int
-    missing: int
+    n: int | None
+    clusters: int | None
+    missing: int | None
     unit: str
     relative_to: str
     gap: float
     gap_low: float
     gap_high: float
     gap_p: float
+    shrunk: float = nan
+    shrunk_low: float = nan
+    shrunk_high: float = nan
+    shrunk_to: Literal["additive", "mean", ""] = ""
+    suppressed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

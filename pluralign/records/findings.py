@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pluralign.records.across_seeds import AcrossSeeds
 from pluralign.records.estimate import Adjustment, Change, Correlation, Estimate, Summary
+from pluralign.records.intersection import Intersection
 from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
 
@@ -29,6 +30,7 @@ class Audit:
     items: int = 0
     limit: int | None = None
     adjustment: Adjustment = "holm"
+    intersections: tuple[Intersection, ...] = ()
     against: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -43,6 +43,8 @@ def estimates_table(excerpt: Excerpt) -> Markup:
     if reference:
         gap = Column(_head(f"Gap to {excerpt.label(reference)}", unit.of_changes))
         columns += [gap, _INTERVAL, Column("p")]
+    if _is_shrunk(excerpt):
+        columns += [Column(_head("Shrunk", unit.of_levels)), _INTERVAL]
     columns += [Column("Items"), Column("Clusters"), Column("Missing")]
     order = {group: place for place, group in enumerate(excerpt.groups)}
     rungs = {stage: place for place, stage in enumerate(excerpt.stages)}
@@ -138,7 +140,17 @@ def _estimate_cells(excerpt: Excerpt, row: Estimate) -> list[str]:
             if _has_gap(row, excerpt.reference)
             else [NONE] * 3
         )
-    return [*cells, f"{row.n:,}", f"{row.clusters:,}", f"{row.missing:,}"]
+    if _is_shrunk(excerpt):
+        cells += [unit.level(row.shrunk), unit.interval(row.shrunk_low, row.shrunk_high)]
+    return [*cells, _number(row.n), row.suppressed or _number(row.clusters), _number(row.missing)]
+
+
+def _is_shrunk(excerpt: Excerpt) -> bool:
+    return any(row.shrunk_to for row in excerpt.estimates)
+
+
+def _number(number: int | None) -> str:
+    return NONE if number is None else f"{number:,}"
 
 
 def _change_cells(excerpt: Excerpt, row: Change) -> list[str]:

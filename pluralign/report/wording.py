@@ -103,6 +103,8 @@ ALIKE = "no interval: the two groups answered alike in every cluster"
 
 def unknown_estimate(estimate: Estimate, *, bounded: bool) -> str:
     """Why an estimate, or its interval, is not known; empty where it is. `bounded`: whether the measure has bounds."""
+    if estimate.n is None or estimate.clusters is None or estimate.missing is None:
+        return f"too few clusters ({estimate.suppressed}) for a cell of an intersection"
     if isnan(estimate.value):
         missing = f", {count(estimate.missing, 'answer')} missing" if estimate.missing else ""
         return f"no usable answer{missing}" if not estimate.n else f"no value from {count(estimate.n, 'item')}{missing}"

@@ -19,6 +19,7 @@ from pluralign.run import environment, plan, text_choices
 from pluralign.run.correlations import correlations
 from pluralign.run.families import Families, as_seed, name_of, transitions_of
 from pluralign.run.following import followed, followings, held_against, numbered_on, ordered, reference_of
+from pluralign.run.intersections import cell_codes, in_cells, told_empty
 from pluralign.run.parts import Exam, Prepared, Rung
 from pluralign.run.traces import traces
 from pluralign.stats.audit import across_seeds, compare, estimate
@@ -80,8 +81,10 @@ class _Reader:
             if all(math.isnan(reading.value) for _, reading in readings):
                 self.without.setdefault((exam.part.name, measure), []).append(rung.stage.name)
                 continue
+            stage = as_seed(rung.stage, self.families)
             for index, reading in readings:
-                self.readings.add(exam.part.name, as_seed(rung.stage, self.families), exam.items[index], reading)
+                item = in_cells(exam.items[index], exam.intersections)
+                self.readings.add(exam.part.name, stage, item, reading)
 
     def miss(self, rung: Rung, exam: Exam, replies: Replies, whose: str) -> None:
         """Say how many replies are missing, if any."""
@@ -109,6 +112,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
     transitions = transitions_of(prepared.transitions, families)
     against = {name_of(stage, families): name_of(other, families) for stage, other in held_against(prepared).items()}
     audits = tuple(_audit(exam, table, against) for exam in prepared.exams)
+    empty = [told for audit in audits for told in told_empty(audit.name, audit.intersections, table)]
     estimates = [row for audit in audits for row in estimate(table, audit)]
     changes = [row for audit in audits for row in compare(table, audit, transitions)]
     summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes)]
@@ -122,7 +126,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
         summaries=tuple(summaries),
         correlations=tuple(correlations(prepared.exams, table)),
         seeds=tuple(row for audit in audits for row in across_seeds(table, audit, transitions)),
-        notices=(*prepared.notices, *reader.said()),
+        notices=(*prepared.notices, *reader.said(), *empty),
         traces=traces(prepared),
         provenance=environment.describe(command)
         | {"run file": prepared.file.path.name, "results": str(prepared.folder)},
@@ -166,7 +170,9 @@ def write(found: Found, folder: Path) -> str:
 def _audit(exam: Exam, table: Table, against: Mapping[str, str]) -> Audit:
     """The audit as the statistics need it; every group that was read gets its code, named by its item or not."""
     module = exam.part.module
-    code = getattr(module, "code", None)
+    code, joint = getattr(module, "code", None), {each.name for each in exam.intersections}
+    pairs = [pair for pair in table.groups(exam.part.name) if pair[0] not in joint]
+    codes = {pair: code(*pair) for pair in pairs} if code else dict[tuple[str, str], str]()
     return Audit(
         name=exam.part.name,
         uses=exam.part.header.uses,
@@ -174,7 +180,8 @@ def _audit(exam: Exam, table: Table, against: Mapping[str, str]) -> Audit:
         measures=_measures(exam, table, against),
         against=against,
         reference=exam.reference,
-        codes={pair: code(*pair) for pair in table.groups(exam.part.name)} if code else {},
+        codes=codes | cell_codes(exam.intersections, codes),
+        intersections=exam.intersections,
         items=len(exam.items),
         limit=exam.limit if len(exam.items) < exam.total else None,
         adjustment=exam.part.header.adjustment,

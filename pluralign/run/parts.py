@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pluralign.data.hub import Model
 from pluralign.data.template import PLAIN, Template
+from pluralign.records.intersection import Intersection
 from pluralign.records.item import Item
 from pluralign.records.preference import Preference
 from pluralign.records.stage import Stage
@@ -61,6 +62,7 @@ class Exam:
     reference: Mapping[str, str]
     source: str
     fingerprint: str
+    intersections: tuple[Intersection, ...] = ()
 
     @property
     def total(self) -> int:

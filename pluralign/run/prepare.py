@@ -16,6 +16,7 @@ from pluralign.data.template import PLAIN
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
 from pluralign.run import ladder
+from pluralign.run.intersections import intersect, told_of
 from pluralign.run.parts import Exam, Prepared, Voices
 from pluralign.run.prompts import check_prompts, read_template
 from pluralign.run.rungs import base_rung, rungs_of_records, trained_rungs
@@ -77,14 +78,16 @@ def _exam(part: AuditPart, file: RunFile, voices: dict[str, Voices], limit: int 
             raise InputError(f'{part.place}: {source}: two items have the id "{item.id}"')
         seen.add(item.id)
     shortest = limit if part.header.limit is None else min(part.header.limit, limit or part.header.limit)
+    kept = _shorten(items, shortest)
     return Exam(
         part=part,
-        items=_shorten(items, shortest),
+        items=kept,
         every=frozenset(seen),
         limit=shortest,
         reference=_reference(part, items),
         source=source,
         fingerprint=fingerprint,
+        intersections=intersect(part.header.intersections, kept, part.place),
     )
 
 
@@ -129,6 +132,7 @@ def _reference(part: AuditPart, items: Sequence[Item]) -> dict[str, str]:
 def _notices(exams: Iterable[Exam]) -> Iterator[str]:
     """What audits have to say of their items."""
     for exam in exams:
+        yield from (f"{exam.part.name}: {told}." for told in told_of(exam.intersections))
         if hasattr(exam.part.module, "notices"):
             for notice in exam.part.module.notices(exam.items, exam.part.options):
                 yield f"{exam.part.name}: {notice}."

@@ -157,7 +157,8 @@ class AuditHeader:
 
     `adjustment` is how p-values allow for the number of groups: "holm" for groups that were chosen beforehand (no more
     than one audit in twenty calls any group wrongly), "bh" (Benjamini and Hochberg) for looking over very many (of the
-    groups that are called, one in twenty is called wrongly).
+    groups that are called, one in twenty is called wrongly). `intersections` of slices are slices too: groups of one
+    that are in a group of the other.
     """
 
     uses: str
@@ -167,6 +168,7 @@ class AuditHeader:
     reference_group: str | None = None
     limit: int | None = None
     adjustment: Adjustment = "holm"
+    intersections: list[list[str]] = field(default_factory=list[list[str]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,13 @@ import numpy as np
 
 from pluralign.records.estimate import ALL, Estimate
 from pluralign.records.findings import Audit
+from pluralign.records.intersection import FEWEST_CELL_CLUSTERS, Intersection
 from pluralign.records.measure import Measure
 from pluralign.stats.contrast import Contrast, against
 from pluralign.stats.levels import level_interval
 from pluralign.stats.panel import Panel
-from pluralign.stats.spread import take_spread
+from pluralign.stats.shrink import Shrunk, shrink
+from pluralign.stats.spread import Spread, take_spread
 from pluralign.stats.statistics import held_against, panels_of, reach_of, sample
 from pluralign.stats.table import Table
 
@@ -29,6 +31,7 @@ def estimate(table: Table, audit: Audit) -> list[Estimate]:
         for panel in panels_of(table, audit, name):
             for rung in range(len(panel.rungs)):
                 rows.extend(_estimates(audit, name, measure, panel, rung))
+                rows.extend(_suppressed(audit, name, measure, panel, rung))
     return rows
 
 
@@ -53,6 +56,7 @@ def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: in
     low, high = level_interval(spread, taken.values, panel) if taken.bounds is None else taken.bounds
     low, high = np.where(means.speaks, low, np.nan), np.where(means.speaks, high, np.nan)
     gap = None if reference is None else against(spread, reference)
+    shrunk = _shrunk(audit, panel, spread)
     at = panel.rungs[rung]
     for column, group in enumerate((*panel.groups, ALL)):
         if taken.only not in (None, column):
@@ -79,6 +83,52 @@ def _estimates(audit: Audit, name: str, measure: Measure, panel: Panel, rung: in
             gap_low=gap_low,
             gap_high=gap_high,
             gap_p=gap_p,
+            shrunk=NAN if shrunk is None or group == ALL else float(shrunk.value[column]),
+            shrunk_low=NAN if shrunk is None or group == ALL else float(shrunk.low[column]),
+            shrunk_high=NAN if shrunk is None or group == ALL else float(shrunk.high[column]),
+            shrunk_to="" if shrunk is None or group == ALL else shrunk.towards,
+        )
+
+
+def _intersection(audit: Audit, panel: Panel) -> Intersection | None:
+    return next((each for each in audit.intersections if each.name == panel.slice), None)
+
+
+def _shrunk(audit: Audit, panel: Panel, spread: Spread) -> Shrunk | None:
+    """The cells of an intersection, shrunk; None for other slices."""
+    crossed = _intersection(audit, panel)
+    if crossed is None:
+        return None
+    groups = [crossed.cells[cell] for cell in panel.groups]
+    return shrink(spread.means.value[:-1], spread.error[:-1], groups)
+
+
+def _suppressed(audit: Audit, name: str, measure: Measure, panel: Panel, rung: int) -> Iterator[Estimate]:
+    """A row without numbers for every cell of an intersection that has too few clusters."""
+    crossed, at = _intersection(audit, panel), panel.rungs[rung]
+    for cell in () if crossed is None else crossed.suppressed:
+        yield Estimate(
+            audit=audit.name,
+            measure=name,
+            stage=at.stage,
+            seed=at.seed,
+            step=at.step,
+            slice=panel.slice,
+            group=cell,
+            code=code_of(audit, panel.slice, cell),
+            value=NAN,
+            low=NAN,
+            high=NAN,
+            n=None,
+            clusters=None,
+            missing=None,
+            unit=measure.unit,
+            relative_to="",
+            gap=NAN,
+            gap_low=NAN,
+            gap_high=NAN,
+            gap_p=NAN,
+            suppressed=f"<{FEWEST_CELL_CLUSTERS}",
         )
 
 

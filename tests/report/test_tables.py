@@ -23,7 +23,7 @@ NAMES = ["readings.parquet", "estimates.csv", "changes.csv", "correlations.csv",
 COLUMNS_OF = {
     "readings": "audit measure stage seed step item slice group cluster value",
     "estimates": "audit measure stage seed step slice group code value low high n clusters missing unit relative_to "
-    "gap gap_low gap_high gap_p",
+    "gap gap_low gap_high gap_p shrunk shrunk_low shrunk_high shrunk_to suppressed",
     "changes": "audit measure from_stage to_stage seed slice group code gain low high p p_adjusted relative_to "
     "relative_gain relative_low relative_high relative_p relative_p_adjusted verdict minimum_detectable "
     "n clusters unit others_gain others_low others_high others_p others_p_adjusted p_max_t adjustment improved "
