@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pluralign import plugins, store
-from pluralign.census import countries, dialects, identities, sentiment
+from pluralign.census import countries, dialects, identities, scripts, sentiment
 from pluralign.census.card import card
 from pluralign.census.cluster import check_ray, count_on_ray
 from pluralign.census.counts import Counts, total
@@ -29,8 +29,9 @@ from pluralign.report.names import display
 from pluralign.run import environment
 from pluralign.run.progress import bar, bars
 
-VERSION = 1
+VERSION = 2
 """Of what is counted and how; part of a census' key."""
+LEXICONS = (dialects.FILE, identities.FILE, scripts.FILE, sentiment.FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,8 @@ def take(request: Request, runs: Path, *, command: str) -> str:
     found = check(request)
     if found.entry.state(runs) != "done":
         with store.locked(runs / "census"):
-            _make(found, runs, command)
+            if found.entry.state(runs) != "done":  # by another process, before this one got the lock
+                _make(found, runs, command)
     folder = found.entry.folder(runs)
     return _last_lines(json.loads((folder / "card.json").read_text(encoding="utf-8")), folder)
 
@@ -108,7 +110,7 @@ def check(request: Request) -> Census:
         "identify": [gauge.identify, load_identifier(gauge.identify, here).version],
         "characters": gauge.characters,
         "tokenizer": None if gauge.tokenizer is None else store.file_key(gauge.tokenizer),
-        "lexicons": {path.stem: store.file_key(path) for path in (dialects.FILE, identities.FILE, sentiment.FILE)},
+        "lexicons": {path.stem: store.file_key(path) for path in LEXICONS},
         "countries": store.content_key(countries.phrases()),
     }
     entry = store.Entry("census", _name(request.data), made_of)

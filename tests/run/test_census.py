@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 
+import pluralign
+from pluralign import store
 from pluralign.census.counts import Counts
 from pluralign.census.gauge import Gauge
 from pluralign.census.processes import count_shards
@@ -102,6 +106,35 @@ def test_what_changes_a_number_changes_the_key(request_: Request) -> None:
     assert census.check(replace(request_, columns="prompt=topic")).entry.key != first
     Path("mine.py").write_text(IDENTIFY + "\n# changed\n")
     assert census.check(request_).entry.key != first
+
+
+def test_every_list_of_the_package_is_part_of_the_key(request_: Request) -> None:
+    shipped = {path.stem for path in (Path(pluralign.__file__).parent / "census" / "lexicons").glob("*.toml")}
+    assert shipped == census.check(request_).entry.made_of["lexicons"].keys()
+
+
+def test_what_another_process_has_made_in_the_meantime_is_kept(
+    request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.locked
+
+    @contextmanager
+    def late(folder: Path) -> Iterator[None]:
+        monkeypatch.setattr(store, "locked", real)
+        made(request_)
+        with real(folder):
+            monkeypatch.setattr(census, "_make", lambda *_: pytest.fail("made again"))
+            yield
+
+    monkeypatch.setattr(store, "locked", late)
+    assert made(request_)[0]["rows"] == 200
+
+
+def test_a_tokenizer_is_found_from_any_folder(request_: Request) -> None:
+    tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="a")).save("tokenizer.json")
+    found = census.check(replace(request_, tokenizer="tokenizer.json")).gauge.tokenizer
+    assert found is not None
+    assert found.is_absolute()
 
 
 @pytest.mark.parametrize(
