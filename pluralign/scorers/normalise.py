@@ -13,8 +13,7 @@ _WORD_SEPARATORS = frozenset("\u1361\u0f0b")
 _OPTIONAL = frozenset("\u0640\u0670") | frozenset(map(chr, range(0x064B, 0x0653)))
 """What Arabic may write or leave out: the stroke that draws a word out, and the signs of vowels and doubling."""
 
-_BY_CHARACTER = re.compile(
-    "["
+UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u0f00-\u0fff"  # Tibetan
     "\u1000-\u109f"  # Myanmar
@@ -22,8 +21,9 @@ _BY_CHARACTER = re.compile(
     "\u1100-\u11ff\uac00-\ud7af"  # Hangul: particles stand on the noun without a space
     "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff"  # iteration marks, kana, Bopomofo
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Han
-    "]"
 )
+"""Scripts whose words stand without spaces, or with particles attached, as ranges of a regular expression's class."""
+_BY_CHARACTER = re.compile(f"[{UNSPACED}]")
 
 
 @lru_cache(maxsize=1 << 16)
