@@ -67,6 +67,10 @@ class Options:
     shots: int = 0
     example_seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.shots < 0:
+            raise ValueError(f"shots must be at least 0, not {self.shots}")
+
 
 def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """One item a question, with one ask: write the answer.

@@ -1,6 +1,7 @@
 """What people of many countries answered to a survey's question, as a row tells it."""
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -60,6 +61,10 @@ def _selections(row: Row, number: int) -> dict[str, tuple[float, ...]]:
                 f'row {number}: column "selections" gives "{name}" {shares!r}; it must be a list of shares'
             )
         found[name] = tuple(float(each) for each in shares)
+        if any(each < 0 or math.isinf(each) for each in found[name]):
+            raise InputError(
+                f'row {number}: column "selections" gives "{name}" {shares!r}; no share is below 0 or infinite'
+            )
     return found
 
 

@@ -95,6 +95,8 @@ def test_examples_hang_on_the_seed_and_not_on_the_other_questions() -> None:
 def test_too_few_training_rows_and_no_gold_are_refused() -> None:
     with pytest.raises(InputError, match=r'shots = 1, but there are 0 training rows .* for "fi"'):
         list(items([row("english", 1, split="train"), row("finnish", 2)], Options(shots=1)))
+    with pytest.raises(ValueError, match="shots must be at least 0, not -1"):
+        Options(shots=-1)
     with pytest.raises(InputError, match='row 1: column "answers" is empty'):
         list(items([row(answers=[])], Options()))
 

@@ -52,6 +52,8 @@ def test_a_question_that_is_not_told_is_empty() -> None:
         ),
         ({"selections": "[0.5]"}, "it must give each country its shares"),
         ({"selections": {"Mali": "0.5"}}, "gives \"Mali\" '0.5'; it must be a list of shares"),
+        ({"selections": {"Mali": [-0.5, 1.5]}}, r'row 4: column "selections" gives "Mali" \[-0.5, 1.5\]; no share is'),
+        ({"selections": {"Mali": [float("inf"), 0]}}, "below 0 or infinite"),
         ({"options": "Good"}, 'column "options" is .Good.'),
         ({"options": "{'Good': 1}"}, "it must be a list of texts"),
         ({"question": 3.5}, 'column "question"'),
