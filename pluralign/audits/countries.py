@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pluralign.data.countries import group_of, uncoded
-from pluralign.data.country_questions import country_question, read_column, read_countries
+from pluralign.data.country_questions import among, country_question, read_column, read_countries
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
 from pluralign.records.measure import Measure, Statistic
@@ -82,7 +82,7 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """
     declared = read_countries(options.countries)
     survey(options)
-    lists: dict[tuple[str, ...], Mapping[str, tuple[str, ...] | tuple[int, ...]]] = {}
+    lists: dict[tuple[str, ...], Mapping[str, int]] = {}
     for number, row in enumerate(rows, start=1):
         require(row, number, COLUMNS)
         sentiment = text(row, "Sentiment", number)
@@ -91,7 +91,7 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
         names = texts(row, "countries", number) if "countries" in row else declared
         try:
             if names not in lists:
-                lists[names] = _ranked(names, names if options.countries is None else declared)
+                lists[names] = among(names, names if options.countries is None else declared)
             asked = country_question(text(row, "Questions", number), text(row, "Response Format", number), names)
         except InputError as error:
             raise InputError(f"row {number}: {error}") from error
@@ -100,7 +100,12 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
             asks=(asked,),
             slices={"sentiment": sentiment},
             cluster=str(number),
-            gold={"negative": sentiment == "negative", "names": len(names), **lists[names]},
+            gold={
+                "negative": sentiment == "negative",
+                "names": len(names),
+                "places": tuple(lists[names].values()),
+                "groups": tuple(lists[names]),
+            },
         )
 
 
@@ -163,19 +168,3 @@ def _measures(reply: Reply | None) -> tuple[str, ...]:
     if reply is None:
         return CORRELATED
     return ("mean_rank",) if reply.rewards is None else ("reward_mean_rank",)
-
-
-def _ranked(names: tuple[str, ...], declared: tuple[str, ...]) -> Mapping[str, tuple[str, ...] | tuple[int, ...]]:
-    """The places among `names` of those that are declared, and the groups that they stand for."""
-    wanted = {group_of(name): name for name in declared}
-    found: dict[str, int] = {}
-    for place, name in enumerate(names):
-        group = group_of(name)
-        if group in wanted:
-            if group in found:
-                raise InputError(f'countries: "{names[found[group]]}" and "{name}" are both {group}; keep one')
-            found[group] = place
-    for group, name in wanted.items():
-        if group not in found:
-            raise InputError(f"countries: {unknown('country', name, names)}")
-    return {"places": tuple(found.values()), "groups": tuple(found)}

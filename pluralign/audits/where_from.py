@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pluralign.data.countries import group_of, uncoded
-from pluralign.data.country_questions import country_question, read_countries
+from pluralign.data.countries import uncoded
+from pluralign.data.country_questions import among, country_question, read_countries
 from pluralign.errors import InputError
 from pluralign.records.item import Item
 from pluralign.records.measure import Measure
@@ -53,17 +53,15 @@ class Options:
 def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """One item a question, with one ask: score every country's name as the answer.
 
-    Raises `InputError` with the row's number where a column is missing or unfit, or two names stand for one country.
+    Raises `InputError` with the row's number where a column is missing or unfit, where two names stand for one country,
+    and where a country of `options.countries` is not among the names that a row brings.
     """
     declared = read_countries(options.countries)
     for number, row in enumerate(rows, start=1):
         require(row, number, COLUMNS)
         names = texts(row, "countries", number) if "countries" in row else declared
-        groups = tuple(map(group_of, names))
-        twice = next((group for group in groups if groups.count(group) > 1), None)
-        if twice is not None:
-            raise InputError(f"row {number}: countries: two names stand for {twice}; keep one")
         try:
+            places = among(names, names if options.countries is None else declared)
             asked = country_question(text(row, "Questions", number), text(row, "Response Format", number), names)
         except InputError as error:
             raise InputError(f"row {number}: {error}") from error
@@ -72,19 +70,18 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
             asks=(asked,),
             slices={"question": str(number)},
             cluster=str(number),
-            gold={"groups": groups},
+            gold={"names": len(names), "places": tuple(places.values()), "groups": tuple(places)},
         )
 
 
 def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Reading]:
     """The reward, or the log-probability per token, of every country; both are missing where there is no reply."""
     reply = reply_to(replies, 0)
-    values = preferences(reply, len(item.gold["groups"]))
+    values = preferences(reply, item.gold["names"])
     for measure in _measures(reply):
-        for group, value in zip(item.gold["groups"], values, strict=True):
-            yield Reading(
-                measure=measure, value=value if math.isfinite(value) else math.nan, slice="country", group=group
-            )
+        for group, place in zip(item.gold["groups"], item.gold["places"], strict=True):
+            value = values[place] if math.isfinite(values[place]) else math.nan
+            yield Reading(measure=measure, value=value, slice="country", group=group)
 
 
 def basis(options: Options) -> Mapping[str, tuple[str, ...]]:

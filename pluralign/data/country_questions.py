@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pluralign.data.countries import names, with_article
+from pluralign.data.countries import group_of, names, with_article
 from pluralign.data.files import read_file
-from pluralign.errors import InputError
+from pluralign.errors import InputError, unknown
 from pluralign.records.item import Score
 
 PLACE = "{country}"
@@ -19,18 +19,49 @@ def read_countries(countries: Countries) -> tuple[str, ...]:
     found = read_column(countries, "country", "countries") if isinstance(countries, Path) else countries
     if not found:
         raise InputError("countries: the list is empty")
+    if not all(name.strip() for name in found):
+        raise InputError("countries: one of the names is empty; take it out")
     return found
 
 
 def read_column(path: Path, column: str, option: str) -> tuple[str, ...]:
-    """One column of a file. Raises: InputError, with the option's name, where the file or the column is missing."""
+    """One column of a file.
+
+    Raises: InputError, with the option's name, where the file, the column or one of its cells is missing.
+    """
     if not path.is_file():
         raise InputError(f'{option}: there is no file "{path}"')
-    rows = list(read_file(path, option))
-    for row in rows:
+    found: list[str] = []
+    for number, row in enumerate(read_file(path, option), start=1):
         if column not in row:
             raise InputError(f'{option}: {path} has no column "{column}"; it has: {", ".join(row)}')
-    return tuple(str(row[column]).strip() for row in rows)
+        found.append("" if row[column] is None else str(row[column]).strip())
+        if not found[-1]:
+            raise InputError(
+                f'{option}: {path}, row {number}: column "{column}" is empty; fill it, or take the row out'
+            )
+    if not found:
+        raise InputError(f"{option}: {path} holds no rows")
+    return tuple(found)
+
+
+def among(names: tuple[str, ...], declared: tuple[str, ...]) -> dict[str, int]:
+    """Group → its place among `names`, of the countries that are declared, in the order of `names`.
+
+    Raises: InputError where two names stand for one country, or a declared one is not among them.
+    """
+    wanted = {group_of(name): name for name in declared}
+    found: dict[str, int] = {}
+    for place, name in enumerate(names):
+        group = group_of(name)
+        if group in wanted:
+            if group in found:
+                raise InputError(f'countries: "{names[found[group]]}" and "{name}" are both {group}; keep one')
+            found[group] = place
+    for group, name in wanted.items():
+        if group not in found:
+            raise InputError(f"countries: {unknown('country', name, names)}")
+    return found
 
 
 def country_question(question: str, response: str, countries: tuple[str, ...]) -> Score:

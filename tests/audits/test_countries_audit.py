@@ -102,6 +102,7 @@ def test_recorded_rows_bring_their_names_and_the_declared_are_ranked_among_each_
         (row(), Options(countries=("US", "America")), 'row 1: countries: "US" and "America" are both USA; keep one'),
         (row(countries=["Mali"]), Options(countries=("Mall",)), 'unknown country "Mall"; did you mean "Mali"?'),
         (row(), Options(countries=()), "countries: the list is empty"),
+        (row(), Options(countries=("Mali", " ")), "countries: one of the names is empty"),
         (row(), Options(countries=Path("none.csv")), 'countries: there is no file "none.csv"'),
         (row(), Options(survey=Path("none.csv")), 'survey: there is no file "none.csv"'),
     ],
@@ -123,6 +124,20 @@ def test_lists_and_surveys_are_files_with_columns(tmp_path: Path) -> None:
     assert survey(Options()) is None
     with pytest.raises(InputError, match=r'survey: .*list\.csv has no column "rank"'):
         survey(Options(survey=names))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("country,area\nNorway,1\n,2\n", r'countries: .*list\.csv, row 2: column "country" is empty; fill it'),
+        ("country\n", r"countries: .*list\.csv holds no rows"),
+    ],
+)
+def test_a_list_with_holes_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=complaint):
+        list(items([row()], Options(countries=path)))
 
 
 @pytest.mark.parametrize("ranks", ["1,Norway\n2,Norway", "x,Norway", "nan,Norway"])

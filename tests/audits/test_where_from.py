@@ -42,5 +42,15 @@ def test_without_a_reply_all_is_missing() -> None:
 
 
 def test_two_names_of_one_country_are_refused() -> None:
-    with pytest.raises(InputError, match="two names stand for USA"):
+    with pytest.raises(InputError, match='row 1: countries: "US" and "America" are both USA; keep one'):
         list(items(rows("where_from"), Options(countries=("US", "America"))))
+
+
+def test_of_recorded_names_only_the_declared_are_described() -> None:
+    recorded = [{**row, "countries": ["Mali", "U.S.", "Peru"]} for row in rows("where_from")]
+    some = Options(countries=("Peru", "USA"))
+    (item,) = items(recorded, some)
+    found = list(read(item, [Reply(item="1", ask=0, rewards=(1.0, 2.0, 3.0))], some))
+    assert [(reading.group, reading.value) for reading in found] == [("USA", 2.0), ("PER", 3.0)]
+    with pytest.raises(InputError, match='row 1: countries: unknown country "Norway"'):
+        list(items(recorded, Options(countries=("Norway",))))
