@@ -186,12 +186,17 @@ def _made(card: Mapping[str, Any]) -> Iterator[str]:
         [
             f"- command: `{card['made_on']['command']}`",
             f"- data: {card['data']['source']}, fingerprint {card['data']['fingerprint']}",
-            f"- columns: {'; '.join(card['read_by'])}; not read: {', '.join(card['data']['not_read']) or 'none'}",
+            f"- columns: {'; '.join(card['read_by'])}{_not_read(card['data']['not_read'])}",
             *(f"- {name.replace('_', ' ')}: {value}" for name, value in card["settings"].items()),
             "- nothing was drawn by chance, so there is no seed: every row was read",
             *(f"- {name}: {value}" for name, value in card["made_on"].items() if name != "command"),
         ]
     )
+
+
+def _not_read(columns: Sequence[str] | None) -> str:
+    """Which columns the first rows of the files have besides; nothing is known of those of a source."""
+    return "" if columns is None else f"; not read: {', '.join(columns) or 'none'}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

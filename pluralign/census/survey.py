@@ -25,9 +25,9 @@ LOOK = 20
 
 @dataclass(frozen=True, slots=True)
 class FirstLook:
-    """What the first rows of the files say: columns that are there and not read."""
+    """What the first rows of the files say: columns that are there and not read; None where a source knows them."""
 
-    not_read: tuple[str, ...]
+    not_read: tuple[str, ...] | None
 
 
 def source_module(name: str, beside: Path) -> ModuleType:
@@ -117,7 +117,7 @@ def look_first(shards: Sequence[Shard], gauge: Gauge) -> FirstLook:
         if gauge.source is None:
             for _, row in islice(shard.rows(), LOOK):
                 not_read |= dict.fromkeys(column for column in row if column not in _read(row, gauge.columns))
-    return FirstLook(tuple(sorted(not_read)))
+    return FirstLook(tuple(sorted(not_read)) if gauge.source is None else None)
 
 
 def _read(row: Row, columns: Columns) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pluralign.data import files, rows
 from pluralign.data.opening import kind
-from pluralign.errors import InputError, unknown
+from pluralign.errors import InputError, RunError, unknown
 from pluralign.plugins import find
 from pluralign.records.row import Row
 from pluralign.store import content_key, file_key
@@ -93,9 +93,20 @@ class Streamed:
     number: int
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """The rows, counted from 1, as they come over the network. Raises: InputError where they cannot be had."""
+        """The rows, counted from 1, as they come over the network.
+
+        Raises: InputError where the data set cannot be had, RunError where the network fails on the way.
+        """
         table = _streams(self.source, self.commit)[self.split]
-        return enumerate(table.shard(num_shards=self.number, index=self.index), start=1)
+        number = 0
+        try:
+            for number, row in enumerate(table.shard(num_shards=self.number, index=self.index), start=1):
+                yield number, row
+        except Exception as error:  # of any of the libraries that stand between here and the hub
+            told = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise RunError(
+                f"{self.where(number + 1)}: cannot be read ({told}); run the same command again to go on from here"
+            ) from error
 
     def where(self, number: int) -> str:
         """The place of the row that came with `number`."""

@@ -173,7 +173,8 @@ def _card(counts: Counts, found: Census, command: str) -> dict[str, Any]:
         "characters": found.gauge.characters,
         "tokens": "words" if found.gauge.tokenizer is None else f"tokens of {found.request.tokenizer}",
     }
-    data = {"source": found.table.source, "fingerprint": found.table.fingerprint, "not_read": list(found.seen.not_read)}
+    not_read = None if found.seen.not_read is None else list(found.seen.not_read)
+    data = {"source": found.table.source, "fingerprint": found.table.fingerprint, "not_read": not_read}
     categories = instruments(found.gauge).categories
     return {
         "data": data,

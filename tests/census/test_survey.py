@@ -61,6 +61,8 @@ def test_a_known_source_reads_its_own_rows(tmp_path: Path) -> None:
     path = write(tmp_path, [row])
     found = list(units(cut(path)[0], Gauge(source="qa_feedback")))
     assert [unit.left_out for unit in found if unit.left_out] == ["tie"] * 4
+    assert {unit.where for unit in found if unit.left_out} == {f"{path}, line 1"}
+    assert look_first(cut(path), Gauge(source="qa_feedback")).not_read is None, "a source's columns are its own"
     kept = [unit for unit in found if not unit.left_out]
     assert [[(text.side, text.content.strip()) for text in unit.texts] for unit in kept] == [
         [("prompt", "Why?"), ("chosen", "because 1"), ("rejected", "because 2")],
@@ -72,6 +74,14 @@ def test_a_known_source_names_file_and_line(tmp_path: Path) -> None:
     path = write(tmp_path, [{"prompt": "\n\nHuman: a\n\nAssistant:", "chosen": "b", "rejected": "c"}, {"chosen": "b"}])
     with pytest.raises(InputError, match=r'rows\.jsonl, line 2: no column "rejected"'):
         look_first(cut(path), Gauge(source="hh_rlhf"))
+
+
+def test_a_source_that_reads_all_rows_before_it_judges_any_has_no_place_to_name(tmp_path: Path) -> None:
+    message = {"parent_id": None, "role": "prompter", "text": "Why?", "lang": "en", "rank": None, "message_id": "1"}
+    reply = message | {"parent_id": "1", "role": "assistant", "message_id": "2"}
+    path = write(tmp_path, [message, reply, message | {"message_id": "3"}])
+    (found,) = units(cut(path)[0], Gauge(source="oasst1"))
+    assert (found.left_out, found.where) == ("a reply that nobody ranked", "")
 
 
 def test_sources_are_known_by_name() -> None:

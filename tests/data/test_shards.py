@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from pluralign.data import rows, shards
-from pluralign.data.shards import Groups, Lines, Sharded, Whole
-from pluralign.errors import InputError
+from pluralign.data.shards import Groups, Lines, Sharded, Streamed, Whole
+from pluralign.errors import InputError, RunError
 
 ROWS = [{"id": number, "text": "ä" * (number % 7)} for number in range(60)]
 
@@ -128,3 +129,19 @@ def test_the_hub_is_streamed_shard_by_shard_at_one_commit(lines: Path, monkeypat
     assert len(divide("lab/data:easy@v1", split="test").shards) == 1
     with pytest.raises(InputError, match='here: lab/data:easy@v1: unknown split "tset"; did you mean "test"'):
         divide("lab/data:easy@v1", split="tset")
+
+
+def test_a_network_that_fails_on_the_way_is_one_line_with_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stream(**_: int) -> Iterator[dict[str, str]]:
+        yield {"text": "a"}
+        raise ValueError("connection lost\nand more")
+
+    monkeypatch.setattr(shards, "_streams", lambda *_: {"train": SimpleNamespace(shard=stream)})
+    shard = Streamed(source="lab/data", commit="c", split="train", index=0, number=2)
+    with pytest.raises(RunError) as refusal:
+        list(shard.rows())
+    place = 'lab/data, split "train", shard 1 of 2, row 2'
+    assert (
+        str(refusal.value)
+        == f"{place}: cannot be read (connection lost); run the same command again to go on from here"
+    )
