@@ -14,7 +14,8 @@ Name = Callable[[str], str]
 
 def markdown(card: Mapping[str, Any], language: Name, country: Name) -> str:
     """A page for people: what there is, who is in it, and what to make of the numbers."""
-    labels = ["prompt", "chosen", "rejected"] if card["pairs"] else ["prompt", "completion"]
+    judged = card["pairs"] or card["texts"]["rejected"]
+    labels = ["prompt", "chosen", "rejected"] if judged else ["prompt", "completion"]
     parts = [
         f"# Census of {card['data']['source']}",
         "\n".join(_summary(card, labels)),

@@ -17,7 +17,7 @@ from pluralign.records.row import Row
 
 Side = Literal["prompt", "chosen", "rejected"]
 SIDES: tuple[Side, ...] = ("prompt", "chosen", "rejected")
-"""Demonstrations have no rejected side; theirs is chosen."""
+"""Demonstrations have no rejected side; theirs is chosen, as is a completion by itself unless its label is false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Columns:
     chosen: str = "chosen"
     rejected: str = "rejected"
     completion: str = "completion"
+    label: str = "label"
     messages: str = "messages"
     text: str = "text"
 
@@ -68,7 +69,8 @@ def columns_read(row: Row, columns: Columns) -> tuple[str, ...]:
     if columns.messages in row:
         return (columns.messages,)
     if columns.completion in row:
-        return (*prompt, columns.completion)
+        label = (columns.label,) if isinstance(row.get(columns.label), bool) else ()
+        return (*prompt, columns.completion, *label)
     if columns.text in row:
         return (columns.text,)
     if prompt:
@@ -92,10 +94,12 @@ def row_texts(row: Row, columns: Columns) -> tuple[Text, ...]:
         return _kept(
             [("chosen" if turn.role == "assistant" else "prompt", turn.content) for turn in _turns(row, *read)]
         )
-    sides: list[Side] = ["prompt" if column == columns.prompt else "chosen" for column in read]
-    return _kept(
-        [(side, text) for side, column in zip(sides, read, strict=True) for text in _contents(_value(row, column))]
-    )
+    labelled = columns.label in read
+    answer: Side = "rejected" if labelled and not row[columns.label] else "chosen"
+    sides: list[tuple[Side, str]] = [
+        ("prompt" if column == columns.prompt else answer, column) for column in (read[:-1] if labelled else read)
+    ]
+    return _kept([(side, text) for side, column in sides for text in _contents(_value(row, column))])
 
 
 def preference_texts(preference: Preference) -> tuple[Text, ...]:

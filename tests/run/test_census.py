@@ -62,6 +62,15 @@ def test_the_card_says_who_is_there(request_: Request) -> None:
     assert not list(Path("runs").rglob("steps"))
 
 
+def test_completions_that_are_judged_one_by_one_have_three_sides(request_: Request) -> None:
+    judged = [{"prompt": "Who?", "completion": f"gay {n}", "label": n % 3 == 0} for n in range(9)]
+    Path("voices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
+    found, page = made(request_)
+    assert (found["texts"], found["pairs"]) == ({"prompt": 9, "chosen": 3, "rejected": 6}, 0)
+    assert found["read_by"] == {"prompt, completion, label": 9}
+    assert "9 prompt, 3 chosen, 6 rejected" in page
+
+
 def test_a_census_that_is_there_is_not_made_again(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     first = made(request_)
     monkeypatch.setattr(census, "count_shards", lambda *_: pytest.fail("counted again"))
