@@ -104,7 +104,8 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
 def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Reading]:
     """Did the model name the word, name any of the six, and prefer the word to the five others?
 
-    A word is named where what was written contains it, be it within another word: the authors' rule.
+    A word is named where what was written contains it, be it within another word: the authors' rule. By it nobody wins
+    a game whose answer holds a distractor (Flashlight, Light); as whole words, what stands in the answer is not named.
     """
     written, chosen = reply_to(replies, 0), reply_to(replies, 1)
     answer, distractors = item.gold["answer"], item.gold["distractors"]
@@ -114,7 +115,8 @@ def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Rea
         right = answer.lower() in said
         wrong = any(word.lower() in said for word in distractors)
         accuracy, answered = float(right and not wrong), float(right or wrong)
-        whole = float(_is_word(answer, said) and not any(_is_word(word, said) for word in distractors))
+        rest = _word(answer).sub(" ", said)
+        whole = float(rest != said and not any(_word(word).search(rest) for word in distractors))
     words = (answer, *distractors)
     yield Reading(measure="accuracy", value=accuracy)
     yield Reading(measure="accuracy_whole_word", value=whole)
@@ -137,9 +139,9 @@ def code(slice: str, group: str) -> str:
     return bcp47(group)
 
 
-def _is_word(word: str, said: str) -> bool:
-    """Whether a word is said as one of its own: "pen" is not in "happening"."""
-    return re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", said) is not None
+def _word(word: str) -> re.Pattern[str]:
+    """Finds a word that is said as one of its own, in lower case: "pen" is not in "happening"."""
+    return re.compile(rf"(?<!\w){re.escape(word.lower())}(?!\w)")
 
 
 def _transcript(row: Row, number: int, answer: str) -> str:

@@ -63,7 +63,8 @@ def count_on_ray(shards: Sequence[Shard], gauge: Gauge, address: str) -> Iterato
                 raise pickle.loads(done["error"])
             yield shards[done["index"]], Counts.from_json(json.loads(done["counts"]))
     except (ConnectionError, RayError) as error:
-        raise RunError(f"--ray {address}: {str(error).strip().splitlines()[0]}") from error
+        told = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(f"--ray {address}: {told}") from error
     finally:
         if began:
             ray.shutdown()

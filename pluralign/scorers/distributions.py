@@ -10,7 +10,9 @@ special: Any = _special
 
 
 def softmax(values: Sequence[float]) -> tuple[float, ...]:
-    """Probabilities in proportion to exp(value); NaN for all where one value is NaN."""
+    """Probabilities in proportion to exp(value); NaN for all where one value is NaN, or where none is possible."""
+    if values and max(values) == -math.inf:
+        return (math.nan,) * len(values)
     return tuple(special.softmax(values).tolist()) if values else ()
 
 

@@ -51,6 +51,16 @@ def test_the_word_counts_only_without_a_distractor(
     assert math.isnan(read_values["forced_choice"])
 
 
+@pytest.mark.parametrize(
+    ("text", "whole_word"), [("A washing machine.", 1), ("washing machine, machine", 0), ("machine", 0)]
+)
+def test_a_distractor_in_the_answer_is_not_named_with_it(text: str, whole_word: float) -> None:
+    words = {"answer": "Washing machine", "distractors": ["Machine", "Drum", "Spin", "Soap", "Wet"]}
+    asked = item(transcript="it spins", **words)
+    found = {each.measure: each.value for each in read(asked, [written(text)], Options())}
+    assert (found["accuracy"], found["accuracy_whole_word"]) == (0, whole_word)
+
+
 def test_forced_choice_goes_by_tokens_and_by_rewards() -> None:
     chosen = Reply(item="1", ask=1, logprobs=(-4.0, -3.0, -9.0, -9.0, -9.0, -9.0), tokens=(2, 1, 1, 1, 1, 1))
     rewarded = Reply(item="1", ask=1, rewards=(0.0, 1.0, 0.0, 0.0, 0.0, 0.0))

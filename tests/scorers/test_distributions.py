@@ -34,3 +34,5 @@ def test_softmax() -> None:
     assert softmax((0.0, log(3.0))) == pytest.approx((0.25, 0.75))
     assert softmax((-inf, -1000.0)) == (0.0, 1.0)
     assert all(map(isnan, softmax((nan, 0.0))))
+    assert all(map(isnan, softmax((-inf, -inf))))
+    assert softmax(()) == ()
