@@ -13,6 +13,7 @@ Anthropic/llm_global_opinions (CC BY-NC-SA 4.0).
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -98,20 +99,31 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
     """One item a question, with an ask for every order of its options.
 
     Raises `InputError` with the row's number where a column is missing or unfit, and where a country of
-    `options.countries` answered none of the questions.
+    `options.countries` answered none of the questions, or there is none that all of them answered.
     """
     wanted = None if options.countries == "all" else {group_of(name): name for name in options.countries}
     seen: set[str] = set()
+    answered: Counter[str] = Counter()
+    asked = 0
     for number, row in enumerate(rows, start=1):
         opinions = read_opinions(row, number)
         names = _names(opinions, wanted, number)
         seen.update(opinions.names)
-        if wanted is None or wanted.keys() <= {group for slice_, group in names if slice_ == "country"}:
+        here = {group for slice_, group in names if slice_ == "country"}
+        answered.update(here)
+        if wanted is None or wanted.keys() <= here:
+            asked += 1
             yield _item(number, opinions, names, options.permutations)
     known = {group_of(name): name for name, sample in map(split_sample, seen) if not sample}
     for group, name in (wanted or {}).items():
         if group not in known:
             raise InputError(f"countries: {unknown('country', name, known.values())}")
+    if wanted and not asked:
+        rarest = min(wanted, key=lambda group: answered[group])
+        raise InputError(
+            f"countries: no question was answered by all of {', '.join(wanted.values())}; the fewest "
+            f'({answered[rarest]}) by {wanted[rarest]}: take it out, or set countries = "all"'
+        )
 
 
 def read(item: Item, replies: Sequence[Reply], options: Options) -> Iterator[Reading]:

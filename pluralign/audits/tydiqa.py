@@ -143,7 +143,7 @@ def _answers(row: Row, number: int) -> tuple[str, ...]:
 def _language(row: Row, number: int) -> str:
     if "language" in row:
         language = text(row, "language", number)
-        return LANGUAGES.get(language, language)
+        return LANGUAGES.get(language.lower(), language)
     name = text(row, "id", number).split("-")[0]
     if name not in LANGUAGES:
         raise InputError(f'row {number}: no column "language", and the id "{row["id"]}" does not begin with one')

@@ -52,6 +52,14 @@ def test_only_questions_that_all_answered_are_asked() -> None:
         list(items([row({**PEOPLE, "France": [1, 0, 0]})], Options(countries=("Frence", "USA"))))
 
 
+def test_countries_that_share_no_question_are_refused_with_the_rarest() -> None:
+    apart = [row({"Mali": [1, 0, 0]}), row({"U.S.": [1, 0, 0]}), row({"U.S.": [0, 1, 0]})]
+    said = "no question was answered by all of Mali, United States; the fewest (1) by Mali: take it out, or set"
+    with pytest.raises(InputError) as refusal:
+        list(items(apart, TWO))
+    assert said in str(refusal.value)
+
+
 def test_all_countries_and_samples_of_people_who_are_no_country() -> None:
     everyone = Options(countries="all")
     samples = {"India (Non-national sample)": [1, 0, 0], "India (Current national sample)": [0, 1, 0]}

@@ -115,3 +115,9 @@ def test_codes_join_with_other_audits() -> None:
         "ko",
         "Klingonese",
     ]
+
+
+@pytest.mark.parametrize("language", ["Swahili", "swahili", "sw"])
+def test_a_language_by_its_name_or_its_code_is_one_group(language: str) -> None:
+    (item,) = items([row(language=language)], Options())
+    assert item.slices == {"language": "sw"}
