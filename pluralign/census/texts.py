@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from pluralign.census.words import words
 from pluralign.data.conversation import conversation, is_conversation, part
 from pluralign.data.dialogue import Turns, is_dialogue, parse, shared_prompt
 from pluralign.errors import InputError, unknown
@@ -129,8 +130,16 @@ def _of_texts(prompt: Prompt, chosen: Prompt, rejected: Prompt) -> tuple[Prompt,
         return prompt, chosen, rejected
     if is_dialogue(chosen) and is_dialogue(rejected):
         return part(parse(chosen), parse(rejected))
-    end = shared_prompt(chosen, rejected)
+    end = _before_word(shared_prompt(chosen, rejected), chosen, rejected)
     return chosen[:end], chosen[end:], rejected[end:]
+
+
+def _before_word(end: int, *texts: str) -> int:
+    """The place `end`, or if it is within a word of a text that before it: "gay" and "gamer" share no word."""
+    place = end
+    while any(0 < place < len(text) and words(pair := text[place - 1 : place + 1]) == [pair] for text in texts):
+        place -= 1
+    return place - 1 if place < end and texts[0][place - 1 : place] == " " else place
 
 
 def _of_turns(prompt: Prompt, chosen: Turns, rejected: Turns) -> tuple[Prompt, Prompt, Prompt]:

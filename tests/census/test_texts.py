@@ -1,8 +1,11 @@
 """Every text of a row once, on its side, in each of TRL's formats."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pluralign.census.texts import Columns, Text, preference_texts, read_columns, row_texts
+from pluralign.census.words import words
 from pluralign.errors import InputError
 from pluralign.records.preference import Message, Preference
 
@@ -19,6 +22,18 @@ FORMATS = {
     "implicit texts": (
         {"chosen": "Why? Because.", "rejected": "Why? Dunno."},
         [("prompt", "Why?"), ("chosen", " Because."), ("rejected", " Dunno.")],
+    ),
+    "implicit texts that part within a word": (
+        {"chosen": "Why? Gay people.", "rejected": "Why? Gamers."},
+        [("prompt", "Why?"), ("chosen", " Gay people."), ("rejected", " Gamers.")],
+    ),
+    "implicit texts of which one goes on": (
+        {"chosen": "A cat", "rejected": "A cats"},
+        [("prompt", "A"), ("chosen", " cat"), ("rejected", " cats")],
+    ),
+    "implicit texts without spaces": (
+        {"chosen": "我们说好", "rejected": "我们说不"},
+        [("prompt", "我们说"), ("chosen", "好"), ("rejected", "不")],
     ),
     "explicit messages": ({"prompt": [ASKED], "chosen": [GOOD], "rejected": [BAD]}, PAIR),
     "implicit messages": ({"chosen": [ASKED, GOOD], "rejected": [ASKED, BAD]}, PAIR),
@@ -96,3 +111,14 @@ def test_a_preference_of_a_source_gives_the_texts_of_its_row() -> None:
     assert preference_texts(made) == row_texts({"prompt": [ASKED], "chosen": [GOOD], "rejected": [BAD]}, Columns())
     demonstration = Preference(prompt="Why?", chosen="Because.", rejected="", group="g", prompt_id="i", source="s")
     assert preference_texts(demonstration) == (Text("prompt", "Why?"), Text("chosen", "Because."))
+
+
+@settings(deadline=None)
+@given(st.text("ab é日本กิ ,", max_size=8), st.text("ab é日本กิ ,", max_size=5), st.text("ab é日本กิ ,", max_size=5))
+def test_no_word_is_cut_off_with_the_prompt(prompt: str, good: str, bad: str) -> None:
+    chosen, rejected = prompt + good, prompt + bad
+    found = row_texts({"chosen": chosen, "rejected": rejected}, Columns())
+    of_prompt = [word for text in found if text.side == "prompt" for word in words(text.content)]
+    for side, whole in (("chosen", chosen), ("rejected", rejected)):
+        own = [word for text in found if text.side == side for word in words(text.content)]
+        assert of_prompt + own == words(whole)
