@@ -92,7 +92,9 @@ def _guessed(question: Question) -> str:
     told = [
         f"a share of {share:g}" if question.sd is None else f"a standard deviation of {deviation:g}",
         f"two stages' answers to an item correlate at {pairing:g}",
-        "every item in a cluster of its own" if size == 1 else f"{size:g} items a cluster, which correlate at {icc:g}",
+        "every item in a cluster of its own"
+        if size * (1 + variation) == 1
+        else f"{size:g} items a cluster (sizes vary by {variation:g}), which correlate at {icc:g}",
         "groups have items of their own"
         if question.shared is None
         else f"groups share items, and correlate at {question.shared:g}",

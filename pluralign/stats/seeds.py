@@ -129,7 +129,9 @@ def _rows(audit: Audit, name: str, members: Sequence[Sequence[Gains]]) -> Iterat
 
 
 def _of_slice(audit: Audit, name: str, one: Gains, levels: Levels, adjusted: Columns) -> Iterator[AcrossSeeds]:
-    models, method, p = levels.of_models, levels.of_method, levels.method_p
+    least, most = one.spread.reach or (-np.inf, np.inf)
+    models, method = (np.clip(bounds, least, most) for bounds in (levels.of_models, levels.of_method))
+    p = levels.method_p
     for column, group in enumerate((*one.panel.groups, ALL)):
         yield AcrossSeeds(
             audit=audit.name,

@@ -102,3 +102,12 @@ def test_seeds_that_are_one_model_have_no_spread(make_audit: Any, gains: np.ndar
     for row in across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]):
         assert row.seed_sd == pytest.approx(0, abs=1e-12)
         assert row.method_high - row.method_low > row.models_high - row.models_low, "two degrees of freedom"
+
+
+def test_bounds_stay_within_what_is_possible(make_audit: Any) -> None:
+    random = np.random.default_rng(5)
+    later = {seed: (random.random((2, 12)) < share).astype(float) for seed, share in enumerate((0.2, 0.6, 1.0))}
+    table = a_table(later, {0: np.zeros((2, 12))})
+    for row in across_seeds(table, make_audit(), [("base", "dpo")]):
+        assert row.method_high == 1
+        assert -1 <= row.method_low < row.models_low < row.models_high <= 1
