@@ -23,9 +23,10 @@ UTTERANCE = (CLIP, "speaker_id", "transcript")
 
 @dataclass(slots=True)
 class _Clip:
-    """What was said in a clip, line by line; `last` holds each speaker's last line, `match` who met."""
+    """What was said in a clip, line by line; `last` holds each speaker's last line, `match` who met, `table` where."""
 
     match: str
+    table: str
     lines: list[str] = field(default_factory=list[str])
     last: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -61,7 +62,8 @@ def games(rows: Sequence[Row]) -> Iterator[Row]:
     As the authors do, an utterance is left out that repeats a row, or its speaker's last one. A game is left out whose
     transcript never says the answer, since it was misspelt there and nobody knows where to cut.
 
-    Raises: InputError with the row's number where a column is missing or unfit, or where there are no transcripts.
+    Raises: InputError with the row's number where a column is missing or unfit, where a clip stands in two tables, and
+    where there are no transcripts.
     """
     clips = _clips(rows)
     if not clips:
@@ -96,7 +98,10 @@ def _clips(rows: Sequence[Row]) -> dict[str, _Clip]:
         require(row, number, UTTERANCE)
         spoken = tuple(map(str, row.values()))
         name, speaker, line = (text(row, column, number, may_be_empty=True).strip() for column in UTTERANCE)
-        clip = clips.setdefault(name, _Clip(str(row.get("match_id") or name)))
+        table = str(row.get("split", ""))
+        clip = clips.setdefault(name, _Clip(str(row.get("match_id") or name), table))
+        if clip.table != table:
+            raise InputError(f'row {number}: the clip "{name}" stands in {clip.table} and in {table}; keep one of them')
         if speaker and line and spoken not in seen and clip.last.get(speaker) != line:
             clip.lines.append(f"{speaker}: {line}")
             clip.last[speaker] = line

@@ -104,6 +104,13 @@ def test_prompts_without_transcripts_are_refused(release: Path) -> None:
         list(games(table(release)))
 
 
+def test_a_clip_in_two_tables_is_refused(release: Path) -> None:
+    write(release, f"m1_p0\tword\twin\tTorch\t{FIVE}\n", "m1_p0\tSpeaker0\ttorch\tm1\n", "en_us")
+    said = 'the clip "m1_p0" stands in transcripts_en_in and in transcripts_en_us; keep one of them'
+    with pytest.raises(InputError, match=said):
+        list(games(table(release)))
+
+
 def test_the_cut_is_the_authors_and_a_cut_transcript_stays() -> None:
     said = "Speaker0: you ride it\nSpeaker1: motorcycle?\nSpeaker0: shorter\nSpeaker1: Cycle"
     cut = before_answer(said, "Cycle")
