@@ -60,7 +60,7 @@ def _counts(here: Bool[np.ndarray, " unit"], panel: Panel) -> Int[np.ndarray, " 
 def _means(values: Float64[np.ndarray, " unit"], panel: Panel) -> Columns:
     """Means of the known values by group, and of all; NaN without any."""
     known = ~np.isnan(values)
-    sums = np.bincount(panel.group[known], values[known], minlength=len(panel.groups))
+    sums = np.bincount(panel.group, np.where(known, values, 0.0), minlength=len(panel.groups))
     counts = np.bincount(panel.group[known], minlength=len(panel.groups))
     sums, counts = np.append(sums, sums.sum()), np.append(counts, counts.sum())
     return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)

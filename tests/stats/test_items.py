@@ -85,6 +85,13 @@ def test_a_reading_without_its_pair_counts_nowhere(make_table: MakeTable, make_a
     assert row.effect == pytest.approx(proportion_effectsize(AFTER[0, 30:].mean(), BEFORE[0, 30:].mean()))
 
 
+def test_stages_that_share_no_reading_have_nothing_to_count(make_table: MakeTable, make_audit: MakeAudit) -> None:
+    unanswered = np.full((2, 120), nan)
+    for row in rows(make_table(two(BEFORE, unanswered)), make_audit(Measure("share", chance=0.25))).values():
+        assert (row.improved, row.worsened, row.n) == (0, 0, 0)
+        assert all(isnan(value) for value in (row.gain, row.exact_p, row.effect, row.above_chance))
+
+
 def test_ratios_are_taken_above_chance_only(make_table: MakeTable, make_audit: MakeAudit) -> None:
     """Where guessing gives .25, going from .30 to .35 doubles what was learnt; it is no growth by a sixth."""
     sure, unsure = np.repeat([1.0, 0.0], [600, 1400]), np.repeat([1.0, 0.0], [6, 14])
