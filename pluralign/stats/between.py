@@ -136,7 +136,10 @@ def surely(p: Columns, level: float) -> int:
 
 
 def _chances_below_zero(known: Sampling, spread: Spread, between: float) -> Columns:
-    """Each group's posterior probability of a true mean below zero."""
+    """Each group's posterior probability of a true mean below zero.
+
+    Where what one group gains another loses, item by item, their common mean is known without any noise.
+    """
     prior = 0.0 if np.isnan(between) else between**2
     own = spread.error[known.columns] ** 2
     weights = 1 / (own + prior)
@@ -145,4 +148,7 @@ def _chances_below_zero(known: Sampling, spread: Spread, between: float) -> Colu
     noise = float(((known.parts @ weights) ** 2).sum() + prior * (weights**2).sum())
     trust = prior / (own + prior)
     mean = centre + trust * (known.value - centre)
-    return normal_tail(mean / np.sqrt(trust * own + (1 - trust) ** 2 * noise))
+    left = trust * own + (1 - trust) ** 2 * noise
+    noisy = left > _ROUNDING * own
+    sure = np.where(np.abs(mean) > np.sqrt(_ROUNDING * own), (mean < 0).astype(np.float64), 0.5)
+    return np.where(noisy, normal_tail(mean / np.sqrt(np.where(noisy, left, 1.0))), sure)

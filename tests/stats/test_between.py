@@ -57,6 +57,15 @@ def test_bounds_of_the_deviation_are_those_of_the_noncentral_f(make_panel: MakeP
         assert stats.ncf.cdf(ratio, 4, 5 * 399, noncentrality) == pytest.approx(level, abs=0.002)
 
 
+@pytest.mark.parametrize("noise", [1e-3, 1e-4, 1e-5, 1e-8])
+def test_bounds_of_the_deviation_hold_it_however_sure_it_is(make_panel: MakePanel, noise: float) -> None:
+    """SciPy's noncentral F ends where the means lie some thousand standard errors apart."""
+    truth = np.linspace(0, 1, 50)
+    found = deviation(shared(make_panel, noise * np.random.default_rng(1).normal(size=(400, 50)) + truth))
+    assert found.low < truth.std(ddof=1) < found.high
+    assert found.low < found.value < found.high
+
+
 def test_what_clusters_share_is_no_deviation(make_panel: MakePanel) -> None:
     values = SEED.normal(0, 1, (50, 4)) + STEPS
     plain, moved = (deviation(shared(make_panel, values + common)) for common in (0.0, SEED.normal(0, 9, (50, 1))))
@@ -111,6 +120,15 @@ def test_luck_does_not_split_groups_that_gained_alike(make_panel: MakePanel) -> 
     assert found.low == 0.0
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.1, 0.9])
+def test_what_one_group_gains_another_loses(make_panel: MakePanel, gain: float) -> None:
+    """Their common mean is zero without any noise: one of two loses, or it is open who does."""
+    values = gain + np.tile([-1.0, 1.0], 15)
+    found = lost(shared(make_panel, np.column_stack((values, -values))))
+    assert found.value == pytest.approx(0.5)
+    assert found.low <= found.value <= found.high
+
+
 def test_a_single_group_is_compared_with_nobody(make_panel: MakePanel) -> None:
     spread = separate(make_panel, [SEED.normal(size=30), SEED.normal(size=3)])
     gap = widest_gap(spread)
@@ -155,7 +173,8 @@ def test_many_more_groups_than_clusters_can_be_compared(make_panel: MakePanel) -
 
 def test_the_furthest_pair_is_counted_over_all_signs(make_panel: MakePanel) -> None:
     """Max-T over pairs by its definition: all patterns of signs, each difference over the root of its squares."""
-    values = SEED.normal([0.0, 0.5, 0.9], [0.3, 1.0, 2.0], (9, 3)) + SEED.normal(0, 2, (9, 1))
+    random = np.random.default_rng(5)
+    values = random.normal([0.0, 0.5, 0.9], [0.3, 1.0, 2.0], (9, 3)) + random.normal(0, 2, (9, 1))
     signs = np.array(list(product((-1, 1), repeat=9)))
     differences = np.stack([values[:, i] - values[:, j] for i, j in ((0, 1), (0, 2), (1, 2))], axis=1)
     size = np.sqrt((differences**2).sum(axis=0))
