@@ -50,8 +50,10 @@ def against_others(spread: Spread) -> Contrast:
     known, means = spread.sampling, spread.means
     others, total = len(known.columns) - 1, known.value.sum()
     value, variance, freedom, noise = (np.full_like(means.value, np.nan) for _ in range(4))
-    if others >= 1:
+    if others >= 0:
         value[:-1] = means.value[:-1] - total / (others + 1)
+        value[known.columns] = np.nan
+    if others >= 1:
         value[known.columns] = known.value - (total - known.value) / others
         squares = (known.parts - (known.parts.sum(axis=1, keepdims=True) - known.parts) / others) ** 2
         loss = np.sum([squares[members].sum(axis=0) ** 2 / own for members, own in known.kinds], axis=0)

@@ -87,6 +87,14 @@ def test_a_group_that_cannot_speak_is_nobodys_other(make_panel: MakePanel) -> No
     assert np.isnan([found.low[2], found.high[2], found.p[2]]).all()
 
 
+def test_who_cannot_speak_is_still_held_against_the_only_one_who_can(make_panel: MakePanel) -> None:
+    values = np.concatenate((RANDOM.normal(size=20), RANDOM.normal(50, 1, size=4)))
+    spread = take_spread(values, make_panel(np.repeat([0, 1], [20, 4]), np.arange(24)), None)
+    found = against_others(spread)
+    assert found.value[1] == pytest.approx(spread.means.value[1] - spread.means.value[0])
+    assert np.isnan([found.value[0], found.value[2], found.low[1], found.p[1]]).all()
+
+
 def test_without_others_nothing_is_known(make_panel: MakePanel) -> None:
     found = against_others(take_spread(RANDOM.normal(size=20), make_panel(np.zeros(20), np.arange(20)), None))
     assert np.isnan([found.value, found.low, found.high, found.p]).all()
