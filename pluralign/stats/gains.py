@@ -77,7 +77,7 @@ def _gains(panel: Panel, measure: Measure, before: int, after: int) -> Gains:
         reach = (reach[0] - reach[1], reach[1] - reach[0])
     both = np.where(np.isnan(panel.values[before] + panel.values[after]), np.nan, 0.0)
     readings = panel.values[before] + both, panel.values[after] + both
-    first, second = (sample(measure, values, panel) for values in readings)
+    first, second = (sample(measure, values, panel, bounded=False) for values in readings)
     everyone = None
     if first.everyone is not None and second.everyone is not None:
         everyone = sign * (second.everyone - first.everyone)

@@ -70,12 +70,19 @@ def reach_of(measure: Measure) -> tuple[float, float] | None:
 
 
 def sample(  # noqa: PLR0911 one return a kind
-    measure: Measure, values: Values, panel: Panel, reference: int | None = None, before: Values | None = None
+    measure: Measure,
+    values: Values,
+    panel: Panel,
+    reference: int | None = None,
+    before: Values | None = None,
+    *,
+    bounded: bool = True,
 ) -> Sample:
     """What the means of a measure are taken of, from the readings of one rung, `values`, one per unit of `panel`.
 
     `reference`: the index of the reference group, None where there is none; `before`: the readings of the stage that
-    this one is held against, for a statistic that needs them.
+    this one is held against, for a statistic that needs them. Without `bounded` no bounds are drawn for a calibration
+    error, which takes longer than all else: changes between stages have bounds of their own.
     """
     statistic = measure.statistic
     if statistic is None:
@@ -86,7 +93,7 @@ def sample(  # noqa: PLR0911 one return a kind
             known = ~np.isnan(given)
             return Sample(np.logaddexp(0.0, -given, out=np.full_like(given, np.nan), where=known))
         case "ece":
-            return _ece(statistic, given, panel)
+            return _ece(statistic, given, panel, bounded=bounded)
         case "ece_floor":
             return _floor(statistic, given, panel)
         case "sd":
@@ -101,12 +108,12 @@ def sample(  # noqa: PLR0911 one return a kind
             return _standing(given, panel, reference)
 
 
-def _ece(statistic: Statistic, margins: Values, panel: Panel) -> Sample:
+def _ece(statistic: Statistic, margins: Values, panel: Panel, *, bounded: bool) -> Sample:
     def gaps(some: Values) -> Values:
         return signed_gaps(some, statistic.bins)
 
     made = _each(gaps, margins, panel)
-    return Sample(made.values, made.everyone, bootstrap(margins, panel, statistic.bins))
+    return Sample(made.values, made.everyone, bootstrap(margins, panel, statistic.bins) if bounded else None)
 
 
 def _floor(statistic: Statistic, margins: Values, panel: Panel) -> Sample:

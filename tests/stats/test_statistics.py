@@ -92,6 +92,15 @@ def test_the_noise_floor_is_no_change_between_stages(make_table: MakeTable) -> N
     assert {key[0] for key in disparities(table, AUDIT, [("base", "dpo")])} == changed
 
 
+def test_no_bounds_are_drawn_for_changes(make_table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes have bounds of their own; those of levels take a thousand draws at each stage."""
+    monkeypatch.setattr("pluralign.stats.statistics.bootstrap", None)
+    table = make_table({"base": {"de": margins(0)}, "dpo": {"de": margins(1)}})
+    found = compare(table, AUDIT, [("base", "dpo")])
+    assert "ece" in {row.measure for row in found if not isnan(row.low)}
+    assert ("ece", "base", "dpo") in disparities(table, AUDIT, [("base", "dpo")])
+
+
 def test_a_model_that_learns_not_to_overstate_gains(make_table: MakeTable) -> None:
     blunt = {group: values / 4 for group, values in {"de": margins(0, 800, 4.0), "en": margins(1, 800, 4.0)}.items()}
     sharp = {group: 4 * values for group, values in blunt.items()}
