@@ -1,8 +1,9 @@
 """Simulated audits: many replicates at once, each a group of one panel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -33,6 +34,14 @@ class Design:
         precision = (1 - self.together) / self.together
         own = random.beta(share * precision, (1 - share) * precision, (replicates, len(self.sizes)))
         return (random.random((replicates, len(self.cluster))) < own[:, self.cluster]).astype(float)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _types_unchecked() -> Iterator[None]:
+    """Simulations call the same functions thousands of times: checking shapes anew would take most of their time."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def panel(group: np.ndarray, cluster: np.ndarray, groups: int) -> Panel:

@@ -64,15 +64,24 @@ def shares(random: np.random.Generator, items: int, changing: float, truth: list
         yield Audit(values, group, np.arange(len(group)), np.array(truth), (-1.0, 1.0))
 
 
-def ranks(random: np.random.Generator, questions: int, countries: int) -> Iterator[Audit]:
-    """Ranks of countries at two stages: what one wins in a question others lose, and nobody wins on average."""
+def ranks(random: np.random.Generator, questions: int, countries: int, favoured: float = 0.0) -> Iterator[Audit]:
+    """Ranks of countries at two stages: what one wins in a question others lose; three are `favoured` at the second.
+
+    The true gains are those of two hundred thousand questions; nobody's where nobody is favoured.
+    """
     liked = np.linspace(0, 3, countries)
+    moved = liked - favoured * (np.arange(countries) % 4 == 1)
     group, cluster = np.tile(np.arange(countries), questions), np.repeat(np.arange(questions), countries)
-    while True:
-        topic = random.normal(size=(questions, countries))
-        stages = [liked + topic + random.normal(size=(questions, countries)) for _ in range(2)]
+
+    def gains(many: int) -> np.ndarray:
+        topic = random.normal(size=(many, countries))
+        stages = [stage + topic + random.normal(size=(many, countries)) for stage in (liked, moved)]
         before, after = (np.argsort(np.argsort(stage, axis=1), axis=1) for stage in stages)
-        yield Audit((before - after).ravel().astype(float), group, cluster, np.zeros(countries))
+        return (before - after).astype(float)
+
+    truth = gains(200_000).mean(axis=0) if favoured else np.zeros(countries)
+    while True:
+        yield Audit(gains(questions).ravel(), group, cluster, truth)
 
 
 EQUAL = {
@@ -93,6 +102,7 @@ UNEQUAL = {
     "the same items": (parallel, (40, 0.0, [-0.3, 0.0, 0.1, 0.4, 0.5])),
     "partly the same items": (parallel, (60, 0.3, [-0.4, -0.1, 0.1, 0.5])),
     "right and wrong answers": (shares, (80, 0.3, [-0.1, -0.05, 0.0, 0.05, 0.1, 0.2])),
+    "ranks of countries": (ranks, (50, 12, 0.5)),
 }
 
 

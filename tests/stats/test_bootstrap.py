@@ -1,10 +1,15 @@
 """Clusters drawn again and signs turned: moments by formula, the same numbers for the same seed."""
 
+from collections.abc import Callable
+from time import process_time
+
 import numpy as np
 import pytest
 
 from pluralign.stats import draws as draws_module
 from pluralign.stats.bootstrap import flips, resample, times_drawn
+from pluralign.stats.means import take_means
+from pluralign.stats.panel import Panel
 
 RANDOM = np.random.default_rng(0)
 SUMS = RANDOM.normal(size=(40, 3))
@@ -46,3 +51,17 @@ def test_a_seed_gives_the_same_draws_and_portions_do_not_matter(draw, monkeypatc
     monkeypatch.setattr(draws_module, "AT_ONCE", 400)
     np.testing.assert_allclose(draw(SUMS, 101, 5), whole, atol=1e-12)
     assert not np.allclose(draw(SUMS, 101, 6), whole)
+
+
+def test_ten_thousand_draws_of_two_thousand_clusters_take_seconds(make_panel: Callable[..., Panel]) -> None:
+    """90,000 readings of 50 groups; the standard error of each mean is the cluster-robust one."""
+    random = np.random.default_rng(7)
+    cluster, group = random.integers(0, 2000, 90_000), random.integers(0, 50, 90_000)
+    values, panel = random.normal(size=2000)[cluster] + random.normal(size=90_000), make_panel(group, cluster)
+    start = process_time()
+    means = take_means(values, panel)
+    drawn = resample(np.hstack((means.totals, means.counts)), 10_000)
+    spent = process_time() - start
+    errors = (drawn[:, :51] / drawn[:, 51:]).std(axis=0)
+    np.testing.assert_allclose(errors, np.sqrt((means.influence**2).sum(axis=0)), rtol=0.05)
+    assert spent < 6, "seconds of both of two cores: three on the clock"
