@@ -48,6 +48,7 @@ def read(path: Path, settings: Sequence[str] = ()) -> RunFile:
 def check(table: Table, path: Path, settings: Sequence[str] = ()) -> RunFile:
     """Check the table of a run file that stands, or is to stand, at `path`."""
     resolved = fill(override(_shaped(table, path), settings, path.name), settings, path.name)
+    refuse_twice([_stage_name(part, path) for part in _list(resolved, "stage", path)], path.name)
     table, families = expand(resolved, path.name)
     sections = ("data", "stage", "audit", "recorded")
     known = (*plugins.option_names(General), *sections)
@@ -141,11 +142,18 @@ def _data(name: str, part: Table, path: Path) -> DataPart:
     return DataPart(name=name, place=place, header=header, module=module, options=options)
 
 
-def _stage(part: Table, path: Path) -> StagePart:
+def _stage_name(part: Table, path: Path) -> str:
     name = _check_name(part.get("name"), f"{path.name}: [[stage]]")
-    place = f'{path.name}: stage "{name}"'
     if name == BASE:
-        raise InputError(f'{place}: "{BASE}" is the model that the run starts from; choose another name')
+        raise InputError(
+            f'{path.name}: stage "{name}": "{BASE}" is the model that the run starts from; choose another name'
+        )
+    return name
+
+
+def _stage(part: Table, path: Path) -> StagePart:
+    name = _stage_name(part, path)
+    place = f'{path.name}: stage "{name}"'
     if part.get("method") == ENSEMBLE:
         return ensemble(part, name, place)
     parent = part.get("from", BASE)

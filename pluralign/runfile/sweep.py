@@ -15,9 +15,11 @@ from itertools import product
 from typing import Any
 
 from pluralign.errors import InputError, unknown
-from pluralign.runfile.parts import BASE, ENSEMBLE, Family, Table
+from pluralign.runfile.parts import BASE, ENSEMBLE, Family, Table, check_seed
 
 SEED = "seed"
+FIXED = ("name", "from", "method", SEED)
+"""Of a stage, what makes it the stage that it is."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 Values = Mapping[str, Any]
@@ -27,16 +29,18 @@ Values = Mapping[str, Any]
 def expand(table: Table, file: str) -> tuple[Table, dict[str, Family]]:
     """The run file with one stage for each point of the grid, and the family of every stage that has several seeds.
 
-    Raises: InputError for a sweep of what cannot be swept.
+    The names of its stages are checked already. Raises: InputError for a sweep of what cannot be swept.
     """
     if "sweep" not in table:
         return table, {}
     place = f"{file}: [sweep]"
-    stages = {str(stage.get("name")): stage for stage in table.get("stage", [])}
+    stages = {str(stage["name"]): stage for stage in table.get("stage", [])}
     axes = _axes(table["sweep"], stages, place)
     needed = {name: _needed(name, stages, axes) for name in stages}
     made: list[Table] = []
     families: dict[str, Family] = {}
+    if SEED in axes:
+        _refuse_own_seeds(stages, place)
     for name, stage in stages.items():
         if "model" in stage and needed[name]:
             raise InputError(
@@ -44,10 +48,11 @@ def expand(table: Table, file: str) -> tuple[Table, dict[str, Family]]:
                 'times; leave "from" out'
             )
         for point in _points(axes, needed[name]):
-            made.append(_variant(stage, point, needed))
+            variant = _variant(stage, point, needed)
+            made.append(variant)
             if SEED in point:
                 rest = {axis: value for axis, value in point.items() if axis != SEED}
-                families[made[-1]["name"]] = Family(_name(name, rest), point[SEED])
+                families[variant["name"]] = Family(_name(name, rest), point[SEED])
     return {key: value for key, value in table.items() if key != "sweep"} | {"stage": made}, families
 
 
@@ -66,16 +71,40 @@ def _axes(sweep: Any, stages: Mapping[str, Table], place: str) -> dict[str, Sequ
             raise InputError(f'{place}: {unknown("axis", axis, known)} (a sweep takes "seed" or "STAGE.OPTION")')
         if axis != SEED and "method" not in stages[owner]:
             raise InputError(f'{place}: "{axis}": stage "{owner}" exists already and is not trained')
-        if axis != SEED and option in ("name", "from", "method", SEED):
+        if axis != SEED and option in FIXED:
             raise InputError(f'{place}: "{axis}" cannot be swept; write a stage of its own for each')
         if not isinstance(values, list) or not values:
             raise InputError(f"{place}: {axis} = {values!r}: must be a list of values")
-        if axis == SEED and not all(type(value) is int for value in values):
-            raise InputError(f"{place}: {axis} = {values!r}: seeds are whole numbers")
+        if axis == SEED:
+            _check_seeds(values, f"{place}: {axis} = {values!r}")
         shown = [_shown(value) for value in values]
         if len(set(shown)) < len(shown):
             raise InputError(f"{place}: {axis} = {values!r}: two values are the same, or look the same in a name")
+    if not axes:
+        raise InputError(f"{place}: {next(iter(sweep))} has no option below it; write OPTION = [VALUE, VALUE]")
     return axes
+
+
+def _check_seeds(values: Sequence[Any], place: str) -> None:
+    if not all(type(value) is int for value in values):
+        raise InputError(f"{place}: seeds are whole numbers")
+    for value in values:
+        try:
+            check_seed(value)
+        except ValueError as error:
+            raise InputError(f"{place}: {error}") from error
+
+
+def _refuse_own_seeds(stages: Mapping[str, Table], place: str) -> None:
+    """Refuse a sweep of seeds where nothing takes them. Raises: InputError."""
+    learnt = {name: stage for name, stage in stages.items() if stage.get("method", ENSEMBLE) != ENSEMBLE}
+    if not learnt:
+        raise InputError(f"{place}: seed: no stage of this file is trained")
+    for name, stage in learnt.items():
+        if SEED in stage:
+            raise InputError(
+                f'{place}: stage "{name}" has a seed of its own, {stage[SEED]!r}; leave that out, or sweep no seeds'
+            )
 
 
 def _needed(name: str, stages: Mapping[str, Table], axes: Mapping[str, Any]) -> frozenset[str]:
@@ -91,13 +120,15 @@ def _needed(name: str, stages: Mapping[str, Table], axes: Mapping[str, Any]) -> 
         found |= {axis for axis in axes if axis.rpartition(".")[0] == current}
         if "method" in stage and stage["method"] != ENSEMBLE:
             found |= axes.keys() & {SEED}
-        todo += _sources(stage)
+        todo += _sources(stage, current, axes)
     return frozenset(found)
 
 
-def _sources(stage: Table) -> list[str]:
-    """The stages that a stage names."""
-    given = [stage.get("from", BASE), stage.get("reference"), stage.get("reward")]
+def _sources(stage: Table, name: str, axes: Mapping[str, Any]) -> list[str]:
+    """The stages that a stage names, at any point of the grid."""
+    given = [stage.get("from", BASE)]
+    for key in ("reference", "reward"):
+        given += axes.get(f"{name}.{key}", [stage.get(key)])
     texts = [each for value in given for each in (value if isinstance(value, list) else [value])]
     return [text for text in texts if isinstance(text, str)]
 
@@ -118,12 +149,12 @@ def _variant(stage: Table, point: Values, needed: Mapping[str, frozenset[str]]) 
             return name
         return _name(name, {axis: value for axis, value in point.items() if axis in needed[name]})
 
-    name = str(stage.get("name"))
+    name = str(stage["name"])
     own = {axis.rpartition(".")[2]: value for axis, value in point.items() if axis.rpartition(".")[0] == name}
     if SEED in point and stage.get("method") != ENSEMBLE:
         own[SEED] = point[SEED]
-    sources = {key: at(stage[key]) for key in ("from", "reference", "reward") if key in stage}
-    return stage | own | sources | {"name": at(name)} if "name" in stage else stage
+    made = stage | own
+    return made | {key: at(made[key]) for key in ("name", "from", "reference", "reward") if key in made}
 
 
 def _name(name: str, point: Values) -> str:
@@ -137,5 +168,6 @@ def _name(name: str, point: Values) -> str:
 
 def _shown(value: Any) -> str:
     """A value as it stands in a name."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return _UNFIT.sub("-", text).strip("-")
+    if isinstance(value, int | float):
+        return str(value).lower()
+    return _UNFIT.sub("-", str(value)).strip("-")

@@ -53,6 +53,30 @@ def test_an_ensemble_has_the_seeds_of_its_members_and_takes_none() -> None:
     assert families["both.seed_5"] == Family("both", 5)
 
 
+def test_a_swept_reference_is_the_one_that_the_name_says() -> None:
+    made, _ = swept({"seed": [0, 1], "dpo.reference": ["base", "sft"], "sft.learning_rate": [0.1]}, STAGES[:3])
+    rate = "sft.learning_rate_0.1"
+    references = {name: stage["reference"] for name, stage in made.items() if stage["method"] == "dpo"}
+    assert references == {
+        **{f"dpo.reference_base.{rate}.seed_{seed}": "base" for seed in (0, 1)},
+        **{f"dpo.reference_sft.{rate}.seed_{seed}": f"{rate}.seed_{seed}" for seed in (0, 1)},
+    }
+
+
+def test_a_swept_reference_that_the_stage_does_not_have_brings_its_axes() -> None:
+    stages = [{"name": "sft", "method": "sft"}, {"name": "dpo", "method": "dpo"}]
+    made, _ = swept({"dpo.reference": ["sft"], "sft.learning_rate": [0.1, 0.2]}, stages)
+    assert [made[name]["reference"] for name in made if name.startswith("dpo")] == [
+        "sft.learning_rate_0.1",
+        "sft.learning_rate_0.2",
+    ]
+
+
+def test_a_number_below_zero_keeps_its_sign_in_a_name() -> None:
+    made, _ = swept({"rloo.top_k": [-1, 1]}, STAGES)
+    assert {"rloo.top_k_-1", "rloo.top_k_1"} < set(made)
+
+
 def test_without_a_sweep_nothing_changes() -> None:
     table = {"base": "sandbox", "stage": STAGES}
     assert expand(table, "run.toml") == (table, {})
@@ -65,6 +89,8 @@ def test_without_a_sweep_nothing_changes() -> None:
         ({"beta": [0.1]}, 'unknown axis "beta"'),
         ({"seed": 3}, "seed = 3: must be a list of values"),
         ({"seed": [0.5]}, "seeds are whole numbers"),
+        ({"seed": [-1, 1]}, "seed = [-1, 1]: seed must be at least 0 and below 2**32, not -1"),
+        ({"dpo": {}}, "dpo has no option below it"),
         ({"dpo.beta": []}, "dpo.beta = []: must be a list of values"),
         ({"dpo.beta": [0.1, 0.1]}, "two values are the same"),
         ({"dpo.from": ["sft"]}, '"dpo.from" cannot be swept'),
@@ -82,6 +108,31 @@ def test_what_cannot_be_swept_is_refused(sweep: Any, said: str) -> None:
 def test_a_model_that_exists_stands_on_one_stage() -> None:
     with pytest.raises(InputError, match='stage "old" exists already, but stands on "dpo"'):
         swept({"seed": [0, 1]}, [*STAGES, {"name": "old", "model": "sandbox", "from": "dpo"}])
+
+
+def test_seeds_that_nothing_would_take_are_refused() -> None:
+    with pytest.raises(InputError, match="seed: no stage of this file is trained"):
+        swept({"seed": [0, 1]}, [{"name": "old", "model": "sandbox"}])
+    with pytest.raises(InputError, match='stage "sft" has a seed of its own, 7; leave that out'):
+        swept({"seed": [0, 1]}, [STAGES[0] | {"seed": 7}])
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (('name = "a"', 'name = "a"'), 'the name "a" is given twice'),
+        (("", 'name = "a"'), "name = None: use letters"),
+        (('name = "base"',), '"base" is the model that the run starts from'),
+    ],
+)
+def test_a_grid_hides_no_fault_of_a_name(names: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    stages = "".join(f'[[stage]]\n{name}\nmethod = "sft"\ndata = "voices"\n' for name in names)
+    file = tmp_path / "run.toml"
+    text = f'base = "sandbox"\n[data.voices]\nrows = "sandbox"\n{stages}[sweep]\nseed = [0, 1]\n'
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        read(file)
+    assert said in str(refused.value)
 
 
 def test_a_run_file_is_read_with_its_grid(tmp_path: Path) -> None:
