@@ -32,3 +32,9 @@ def as_seed(stage: Stage, families: Families) -> Stage:
 def transitions_of(transitions: Iterable[Transition], families: Families) -> tuple[Transition, ...]:
     """The transitions between stages, each once, whatever the number of seeds."""
     return tuple(dict.fromkeys((name_of(below, families), name_of(above, families)) for below, above in transitions))
+
+
+def against_of(held_against: Mapping[str, str], families: Families) -> dict[str, str]:
+    """Stage → the stage that its numbers are held against, whatever the number of seeds; none against itself."""
+    found = {name_of(stage, families): name_of(other, families) for stage, other in held_against.items()}
+    return {stage: other for stage, other in found.items() if stage != other}

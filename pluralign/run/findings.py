@@ -17,7 +17,7 @@ from pluralign.report import page, tables, verdicts
 from pluralign.report.headline import headline
 from pluralign.run import environment, plan, text_choices
 from pluralign.run.correlations import correlations
-from pluralign.run.families import Families, as_seed, name_of, transitions_of
+from pluralign.run.families import Families, against_of, as_seed, transitions_of
 from pluralign.run.following import followed, followings, held_against, numbered_on, ordered, reference_of
 from pluralign.run.intersections import cell_codes, in_cells, told_empty
 from pluralign.run.parts import Exam, Prepared, Rung
@@ -110,7 +110,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
     table = reader.readings.build()
     families = prepared.file.families
     transitions = transitions_of(prepared.transitions, families)
-    against = {name_of(stage, families): name_of(other, families) for stage, other in held_against(prepared).items()}
+    against = against_of(held_against(prepared), families)
     audits = tuple(_audit(exam, table, against) for exam in prepared.exams)
     empty = [told for audit in audits for told in told_empty(audit.name, audit.intersections, table)]
     estimates = [row for audit in audits for row in estimate(table, audit)]

@@ -8,6 +8,8 @@ import pytest
 
 from pluralign.run import plan
 from pluralign.run.execute import execute
+from pluralign.run.families import against_of
+from pluralign.run.following import held_against
 from pluralign.run.parts import Prepared
 from pluralign.run.prepare import prepare
 from pluralign.runfile.read import read
@@ -73,6 +75,19 @@ def test_seeds_are_trained_apart_and_estimated_as_one_stage(prepared: Prepared) 
     assert {row["group"] for row in over if row["slice"] == "group"} == {"a", "b", "all"}
     assert all(row["seeds"] == "2" and row["method_low"] == "" for row in over)
     assert "nothing is said of the method" in page
+
+
+def test_the_first_reward_model_is_not_held_against_a_seed_of_its_own(prepared: Prepared) -> None:
+    path = prepared.file.path
+    rewards = "".join(f'[[stage]]\nname = "{name}"\nmethod = "reward"\ndata = "voices"\n' for name in ("one", "two"))
+    path.write_text(path.read_text(encoding="utf-8").replace("[sweep]", rewards + "[sweep]"), encoding="utf-8")
+    run = prepare(read(path), prepared.folder.parent)
+    assert against_of(held_against(run), run.file.families) == {
+        "sft": "base",
+        "dpo.beta_0.1": "sft",
+        "dpo.beta_0.5": "sft",
+        "two": "one",
+    }
 
 
 def _first_loss(prepared: Prepared, stage: str) -> float:
