@@ -21,6 +21,9 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from pluralign.engine.ranks import count_ranks, linked, told
 from pluralign.errors import RunError
 
+DAMAGED = (OSError, EOFError, RuntimeError, ValueError, TypeError, AttributeError, ImportError, pickle.UnpicklingError)
+"""What reading raises of a file that is torn, gone, or of another release of a library."""
+
 
 def save(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write the tensors into the empty `folder`, durably. Every process must call this, with the same names.
@@ -44,7 +47,7 @@ def load(folder: Path, tensors: Mapping[str, Tensor]) -> None:
         with _quiet():
             state_dict_loader.load(dict(tensors), storage_reader=FileSystemReader(folder), no_dist=True)
     except CheckpointException as error:
-        raise _unreadable(folder, _cause(error)) from error
+        raise unreadable(folder, _cause(error)) from error
 
 
 def outline(folder: Path) -> dict[str, Tensor]:
@@ -54,13 +57,20 @@ def outline(folder: Path) -> dict[str, Tensor]:
     """
     try:
         found = FileSystemReader(folder).read_metadata().state_dict_metadata
-    except (OSError, EOFError, pickle.UnpicklingError) as error:
-        raise _unreadable(folder, error) from error
+    except DAMAGED as error:
+        raise unreadable(folder, error) from error
     return {
         name: torch.empty(held.size, dtype=held.properties.dtype, device="meta")
         for name, held in found.items()
         if isinstance(held, TensorStorageMetadata)
     }
+
+
+def unreadable(place: Path, error: Exception) -> RunError:
+    """What is said of a snapshot's folder, or of a file in it, that cannot be read."""
+    folder = place if place.is_dir() else place.parent
+    which = "the tensors" if place == folder else place.name
+    return RunError(f"{folder}: {which} cannot be read ({error}); delete the folder and run again")
 
 
 @contextmanager
@@ -77,7 +87,3 @@ def _cause(error: CheckpointException) -> Exception:
     if not isinstance(cause, Exception):
         raise cause
     return cause
-
-
-def _unreadable(folder: Path, error: Exception) -> RunError:
-    return RunError(f"{folder}: the tensors cannot be read ({error}); delete the folder and run again")

@@ -143,8 +143,10 @@ def _newest(folder: Path, key: str | None, log_bytes: int) -> dict[str, Any] | N
 def _restore(snapshot: Path, state: State) -> None:
     load_weights(snapshot, state.model)
     _load_moments(snapshot, state.optimiser)
-    # A weighting may remember anything, and the file is this run's own.
-    state.weighting, state.written = torch.load(snapshot / MEMORY, weights_only=False)
+    try:  # a weighting may remember anything, and the file is this run's own
+        state.weighting, state.written = torch.load(snapshot / MEMORY, weights_only=False)
+    except checkpoint.DAMAGED as error:
+        raise checkpoint.unreadable(snapshot / MEMORY, error) from error
 
 
 def load_weights(snapshot: Path, model: PreTrainedModel) -> None:

@@ -50,11 +50,13 @@ def test_what_is_not_there_is_told(tmp_path, asked, said):
         checkpoint.load(tmp_path, asked)
 
 
-@pytest.mark.parametrize("damage", ["no tensors", "torn account", "torn values"])
+@pytest.mark.parametrize("damage", ["no tensors", "torn account", "torn values", "of another release"])
 def test_a_damaged_folder_is_told(tmp_path, damage):
     tensors = {"model.a": torch.ones(3000)}
     if damage == "no tensors":
         save_file(tensors, tmp_path / "model.safetensors")
+    elif damage == "of another release":
+        (tmp_path / ".metadata").write_bytes(b"ctorch.distributed.checkpoint.metadata\nOther\n.")
     else:
         checkpoint.save(tmp_path, tensors)
         torn = tmp_path / (".metadata" if damage == "torn account" else "__0_0.distcp")

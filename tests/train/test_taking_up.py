@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pluralign.errors import RunError
 from pluralign.methods import dpo, reward, sft
 from pluralign.records.training import Training
 from pluralign.train.loop import Job, train
@@ -117,6 +118,20 @@ def test_a_damaged_snapshot_gives_way_to_the_one_before(job, whole):
     (job.out / "steps" / "000006" / "DONE").unlink()
     assert finish(job)[0] == 4
     assert left(job) == whole
+
+
+@pytest.mark.parametrize("damage", ["torn", "gone", "another release"])
+def test_a_snapshot_that_cannot_be_read_is_told(job, damage):
+    cut(job, 5)
+    memory = job.out / "steps" / "000004" / "memory.pt"
+    if damage == "torn":
+        memory.write_bytes(memory.read_bytes()[:40])
+    elif damage == "gone":
+        memory.unlink()
+    else:
+        memory.write_bytes(b"cno_such_module\nThing\n.")
+    with pytest.raises(RunError, match=rf"{memory.parent}: memory.pt cannot be read \(.*; delete the folder"):
+        finish(job)
 
 
 def test_the_best_is_kept_beside_the_newest(job, tmp_path):
