@@ -5,7 +5,8 @@
                     and `prompt_end` says what it ends in, unless they are dialogues or there is a `prompt_id`
     margin          where there is such a column: by how much the chosen completion should be ahead
 
-Of a conversation's completion, one turn of the assistant is learnt from; pairs of longer ones are left out.
+Of a conversation's completion, one turn of the assistant is learnt from; pairs of longer ones are left out, as are
+those of dialogues in one text where an answer goes on with the user's turn.
 Source: TRL's dataset formats, https://huggingface.co/docs/trl/dataset_formats.
 """
 
@@ -13,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pluralign.data.conversation import conversation, is_conversation, part
-from pluralign.data.dialogue import ASSISTANT, is_dialogue, shared_prompt
+from pluralign.data.dialogue import ASSISTANT, HUMAN, is_dialogue, shared_prompt
 from pluralign.data.pairing import pair
 from pluralign.errors import InputError
 from pluralign.records.preference import LeftOut, Preference, Prompt
 from pluralign.records.row import Row, real, require, text
 
-VERSION = 3
+VERSION = 4
 SANDBOX = "preferences"
 LONG = LeftOut(why="a completion of several turns")
 
@@ -63,6 +64,9 @@ def load(rows: Iterable[Row], options: Options, source: str) -> Iterator[Prefere
             yield parts
             continue
         prompt, chosen, rejected = parts
+        if isinstance(prompt, str) and is_dialogue(prompt) and (HUMAN in chosen or HUMAN in rejected):
+            yield LONG
+            continue
         group = options.group_name or text(row, options.group, number)
         found = pair(prompt, chosen, rejected, group=group, source=source)
         yield found if isinstance(found, LeftOut) else _completed(found, row, number, options)

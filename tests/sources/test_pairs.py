@@ -71,6 +71,18 @@ PROMPT = "### Question:\nWhat colour is the sky?\n### Response:"
 DIALOGUE = "\n\nHuman: What colour is the sky?\n\nAssistant: Hm.\n\nHuman: Well?\n\nAssistant:"
 
 
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("longer", ["chosen", "rejected"])
+def test_a_dialogue_whose_answer_goes_on_with_the_user_is_left_out(longer: str, implicit: bool) -> None:
+    answers = {"chosen": " It is blue.", "rejected": " It is green."}
+    answers[longer] += "\n\nHuman: Sure?\n\nAssistant: Yes."
+    if not implicit:
+        assert left_out({"prompt": DIALOGUE, **answers}) == "a completion of several turns"
+        return
+    row = {column: DIALOGUE + answer for column, answer in answers.items()}
+    assert left_out(row, IMPLICIT) == "a completion of several turns"
+
+
 @pytest.mark.parametrize(
     ("prompt", "options"), [(PROMPT, replace(IMPLICIT, prompt_end="### Response:")), (DIALOGUE, IMPLICIT)]
 )
