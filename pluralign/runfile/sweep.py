@@ -39,6 +39,7 @@ def expand(table: Table, file: str) -> tuple[Table, dict[str, Family]]:
     needed = {name: _needed(name, stages, axes) for name in stages}
     made: list[Table] = []
     families: dict[str, Family] = {}
+    _refuse_unknown(stages, axes, file)
     if SEED in axes:
         _refuse_own_seeds(stages, place)
     for name, stage in stages.items():
@@ -93,6 +94,15 @@ def _check_seeds(values: Sequence[Any], place: str) -> None:
             check_seed(value)
         except ValueError as error:
             raise InputError(f"{place}: {error}") from error
+
+
+def _refuse_unknown(stages: Mapping[str, Table], axes: Mapping[str, Any], file: str) -> None:
+    """Refuse names of stages that do not exist while the known ones are those of the file. Raises: InputError."""
+    known = (*stages, BASE)
+    for name, stage in stages.items():
+        for source in _sources(stage, name, axes):
+            if source not in known and ":" not in source:
+                raise InputError(f'{file}: stage "{name}": {unknown("stage", source, known)}')
 
 
 def _refuse_own_seeds(stages: Mapping[str, Table], place: str) -> None:

@@ -72,6 +72,14 @@ def test_a_swept_reference_that_the_stage_does_not_have_brings_its_axes() -> Non
     ]
 
 
+@pytest.mark.parametrize("sweep", [{"seed": [0, 1]}, {"dpo.reference": ["base", "stf"]}])
+def test_an_unknown_stage_is_held_against_the_names_of_the_file(sweep: dict[str, Any]) -> None:
+    start = "sft" if "dpo.reference" in sweep else "stf"
+    stages = [STAGES[0], {"name": "dpo", "method": "dpo", "from": start}]
+    with pytest.raises(InputError, match=r'^run.toml: stage "dpo": unknown stage "stf"; did you mean "sft"\?$'):
+        swept(sweep, stages)
+
+
 def test_a_number_below_zero_keeps_its_sign_in_a_name() -> None:
     made, _ = swept({"rloo.top_k": [-1, 1]}, STAGES)
     assert {"rloo.top_k_-1", "rloo.top_k_1"} < set(made)
