@@ -52,6 +52,21 @@ def test_draws_of_clusters_cover_the_distance(make_panel: MakePanel) -> None:
     assert hits >= 52
 
 
+@pytest.mark.parametrize("count", [20, 100])
+def test_where_nothing_lies_apart_the_bounds_hold_zero(make_panel: MakePanel, count: int) -> None:
+    """Of two groups whose prompts are the same, and of two stages that answer alike but for chance."""
+    group, cluster = np.repeat([0, 1], count), np.tile(np.arange(count) // 2, 2)
+    panel, hits = make_panel(group, cluster), np.zeros(2)
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        values = draw.normal(size=count // 2)[cluster] + draw.normal(size=2 * count)
+        after = draw.normal(size=count // 2)[cluster] + draw.normal(size=2 * count)
+        for place, (found, low, _) in enumerate((drift(values, panel, seed), moved(values, after, panel, seed))):
+            assert (found > 0).all(), "chance alone sets samples apart"
+            hits[place] += low[0] == 0
+    assert (hits >= 51).all(), "95% of 60 is 57"
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(6, 80))
 def test_two_stages_lie_apart_as_their_distributions_do(
