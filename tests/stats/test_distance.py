@@ -98,8 +98,14 @@ def test_a_stage_that_shuffles_its_values_has_not_moved(make_panel: MakePanel) -
 
 
 def test_a_draw_takes_a_cluster_at_both_stages(make_panel: MakePanel) -> None:
-    """So that a move of everyone by as much has no width, however differently the clusters lie."""
-    values = np.random.default_rng(0).normal(size=40).cumsum()
-    panel = make_panel(np.repeat([0, 1], 20), np.arange(40) // 4)
-    for bound in moved(values, values + 0.7, panel):
-        np.testing.assert_allclose(bound, 0.7)
+    """So that a move of everyone by as much is known better than the same one where no cluster stays in its place."""
+    values = np.random.default_rng(0).normal(size=80).cumsum()
+    panel = make_panel(np.repeat([0, 1], 40), np.arange(80) // 4)
+    elsewhere = np.roll(values.reshape(2, 40), 20, axis=1).ravel() + 0.7
+    found, low, high = moved(values, values + 0.7, panel)
+    same, lower, higher = moved(values, elsewhere, panel)
+    np.testing.assert_allclose(found, 0.7)
+    np.testing.assert_allclose(same, 0.7)
+    assert (high - low < (higher - lower) / 2).all()
+    assert (low <= 0.7).all()
+    assert (high >= 0.7).all()
