@@ -13,9 +13,9 @@ BENCH_STAMP := $(BENCH_VENV)/.ready
 demo: $(STAMP)
 	$(BIN)/pluralign run recipes/quickstart.toml
 
-# Tests, linter, types, import contracts.
+# Tests, linter, types, import contracts. A process for each core, each with one thread; TESTS="tests/stats" runs fewer.
 test: $(STAMP) lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
