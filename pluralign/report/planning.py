@@ -1,11 +1,12 @@
 """What an audit could see, in words: a table of designs, and what can and cannot be known with the items at hand."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 from pluralign.report.wording import NONE, Unit, count
 from pluralign.stats.power import (
+    MOST_ITEMS,
     Design,
     Test,
     items_for,
@@ -69,7 +70,7 @@ def planned(rows: Sequence[Row], goal: Goal) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     texts = 2 if any(row.group for row in rows) else 1
     laid = ["  ".join(_laid(line, widths, texts)).rstrip() for line in lines]
-    return "\n".join([*laid, "", *(_known_now(rows, goal) or _needed(rows, goal))])
+    return "\n".join([*laid, "", *(_known_now(rows, goal) or _needed(goal)), *_out_of_reach(rows, goal)])
 
 
 def _laid(line: Sequence[str], widths: Sequence[int], texts: int) -> Iterator[str]:
@@ -127,7 +128,7 @@ def _often(test: Test) -> str:
     return f"{round(100 * test.power)} of 100 such audits"
 
 
-def _needed(rows: Sequence[Row], goal: Goal) -> list[str]:
+def _needed(goal: Goal) -> list[str]:
     """What the items needed buy."""
     said: list[str] = []
     if goal.effect is not None:
@@ -135,14 +136,24 @@ def _needed(rows: Sequence[Row], goal: Goal) -> list[str]:
             f"With so many items in each group {_often(goal.test)} tell {_size(goal.effect, goal.unit)} from none. "
             "With fewer it stays inconclusive more often, which does not show that there is none."
         )
-        lost = [row.what for row in rows if items_for(row.design, goal.effect, goal.test) is None]
-        said += [f"{what}: no number of items is enough, because the reference group has too few." for what in lost]
     if goal.margin is not None:
         said.append(
             f"With so many {_often(goal.test)} show that nothing changed by more than "
             f"±{_size(goal.margin, goal.unit)}, if nothing changed at all."
         )
     return said
+
+
+def _out_of_reach(rows: Sequence[Row], goal: Goal) -> Iterator[str]:
+    """Of what no number of items is enough, and why, once for all groups."""
+    sought = (("", goal.effect, items_for), ("±", goal.margin, items_for_equivalence))
+    for sign, size, needed in sought:
+        lost = [row for row in rows if size is not None and needed(row.design, size, goal.test) is None]
+        for row in {row.what: row for row in lost}.values():
+            alike = replace(row.design, reference_items=None)
+            small = size is not None and needed(alike, size, goal.test) is not None
+            why = "the reference group has too few" if small else f"it would take more than {MOST_ITEMS:,}"
+            yield f"{row.what}: no number of items is enough for {sign}{_size(size or 0, goal.unit)}, because {why}."
 
 
 def _known_now(rows: Sequence[Row], goal: Goal) -> list[str]:

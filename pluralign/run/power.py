@@ -48,6 +48,8 @@ def _check_numbers(question: Question) -> None:
     size, variation = question.cluster_size, question.size_variation
     _check(size is None or 1 <= size < math.inf, f"--cluster-size {size}: must be at least 1")
     _check(variation is None or 0 <= variation < math.inf, f"--size-variation {variation}: must be at least 0")
+    alike = variation and (size is None or size == 1)
+    _check(not alike, f"--size-variation {variation}: clusters of one item do not vary; say --cluster-size")
     _check(
         question.share is None or question.sd is None, "--share and --sd: a share has its deviation already; give one"
     )
@@ -93,7 +95,7 @@ def _guessed(question: Question) -> str:
         f"a share of {share:g}" if question.sd is None else f"a standard deviation of {deviation:g}",
         f"two stages' answers to an item correlate at {pairing:g}",
         "every item in a cluster of its own"
-        if size * (1 + variation) == 1
+        if size == 1
         else f"{size:g} items a cluster (sizes vary by {variation:g}), which correlate at {icc:g}",
         "groups have items of their own"
         if question.shared is None

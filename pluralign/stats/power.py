@@ -100,7 +100,7 @@ def power_of(design: Design, effect: Number, items: Number, test: Test) -> float
         return 0.0
     if error == 0:
         return 1.0 if effect else 0.0
-    point = student_point(1 - test.alpha / (2 * test.groups), freedom)
+    point = -student_point(test.alpha / (2 * test.groups), freedom)
     shift = abs(effect) / error
     wrong_side = noncentral_student(-point, freedom, shift) if shift < _FAR else 0.0
     return 1 - noncentral_student(point, freedom, shift) + wrong_side
@@ -125,7 +125,7 @@ def power_of_equivalence(design: Design, margin: Number, items: Number, test: Te
         return 0.0
     if error == 0:
         return 1.0
-    point = student_point(1 - test.alpha, freedom)
+    point = -student_point(test.alpha, freedom)
     return max(1 - 2 * noncentral_student(point, freedom, margin / error), 0.0)
 
 

@@ -38,6 +38,7 @@ REFUSED: list[tuple[Question, str]] = [
     (Question(gap=0.1, share=1.0), "leave nothing to plan"),
     (Question(gap=0.1, pairing=1.0), "--pairing 1"),
     (Question(gap=0.1, icc=0.1), "--cluster-size"),
+    (Question(gap=0.1, size_variation=0.5), "clusters of one item do not vary; say --cluster-size"),
     (Question(gap=0.1, shared=0.5, reference_items=9), "give one"),
     (Question(gap=0.1, audit="reading"), "--like"),
     (Question(like=Path("nowhere")), "no report/readings.parquet there"),
@@ -54,6 +55,17 @@ def test_refuses_in_one_line(question: Question, said: str) -> None:
 
 def test_a_gap_of_three_is_fine_where_values_are_no_shares() -> None:
     assert "3 " in answer(Question(gap=3.0, sd=10.0))
+
+
+def test_what_is_out_of_reach_is_said_with_its_reason() -> None:
+    tiny = answer(Question(gap=1e-6))
+    assert tiny.count("it would take more than 1,000,000,000") == 3
+    assert "reference group" not in tiny
+    few = answer(Question(gap=0.03, margin=0.04, items=400, reference_items=20)).splitlines()
+    reason = "because the reference group has too few."
+    assert f"gap between two groups: no number of items is enough for 3.0 points, {reason}" in few
+    assert f"change of that gap: no number of items is enough for ±4.0 points, {reason}" in few
+    assert sum("no number of items" in line for line in few) == 4
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from pluralign.stats.pilot import pilots
@@ -45,6 +46,14 @@ def test_unequal_groups_are_welchs() -> None:
     error, freedom = Design(group=ONE, reference=ONE, reference_items=50).error(400)
     assert error == pytest.approx(sqrt(1 / 400 + 1 / 50))
     assert freedom == pytest.approx((1 / 400 + 1 / 50) ** 2 / (1 / 400**2 / 399 + 1 / 50**2 / 49))
+
+
+@pytest.mark.parametrize("alpha", [1e-15, 1e-17, 1e-30])
+def test_levels_beyond_floats_nearest_one_are_still_reached(alpha: float) -> None:
+    test = Test(alpha=alpha)
+    z = -norm.ppf(alpha / 2) + norm.ppf(0.8)
+    assert smallest_effect(ALONE, 100_000, test) == pytest.approx(z / sqrt(100_000), rel=1e-2)
+    assert 0 < smallest_margin(ALONE, 100_000, test) < 1
 
 
 designs = st.builds(
