@@ -20,7 +20,8 @@ def intersect(wanted: Sequence[Sequence[str]], items: Sequence[Item], place: str
         if len(slices) < 2 or len(set(slices)) < len(slices):
             raise InputError(f"{place}: intersections: {list(slices)}: name two different slices or more")
         one = _intersection(tuple(slices), items, place)
-        if one.name in found or one.name in known:
+        alike = any(set(slices) == set(other.slices) for other in found.values())
+        if alike or one.name in known:
             raise InputError(f'{place}: intersections: "{one.name}" is there twice')
         found[one.name] = one
     return tuple(found.values())

@@ -43,7 +43,7 @@ def expand(table: Table, file: str) -> tuple[Table, dict[str, Family]]:
     if SEED in axes:
         _refuse_own_seeds(stages, place)
     for name, stage in stages.items():
-        if "model" in stage and needed[name]:
+        if "method" not in stage and needed[name]:
             raise InputError(
                 f'{place}: stage "{name}" exists already, but stands on "{stage["from"]}", which is trained several '
                 'times; leave "from" out'
@@ -135,9 +135,9 @@ def _needed(name: str, stages: Mapping[str, Table], axes: Mapping[str, Any]) -> 
 
 
 def _sources(stage: Table, name: str, axes: Mapping[str, Any]) -> list[str]:
-    """The stages that a stage names, at any point of the grid."""
+    """The stages that a stage names, at any point of the grid; one that exists already only stands on one."""
     given = [stage.get("from", BASE)]
-    for key in ("reference", "reward"):
+    for key in ("reference", "reward") if "method" in stage else ():
         given += axes.get(f"{name}.{key}", [stage.get(key)])
     texts = [each for value in given for each in (value if isinstance(value, list) else [value])]
     return [text for text in texts if isinstance(text, str)]
@@ -155,7 +155,7 @@ def _variant(stage: Table, point: Values, needed: Mapping[str, frozenset[str]]) 
     def at(name: Any) -> Any:
         if isinstance(name, list):
             return [at(each) for each in name]
-        if name not in needed:
+        if not isinstance(name, str) or name not in needed:
             return name
         return _name(name, {axis: value for axis, value in point.items() if axis in needed[name]})
 

@@ -95,12 +95,15 @@ def _intersection(audit: Audit, panel: Panel) -> Intersection | None:
 
 
 def _shrunk(audit: Audit, panel: Panel, spread: Spread) -> Shrunk | None:
-    """The cells of an intersection, shrunk; None for other slices."""
+    """The cells of an intersection, shrunk, within what is possible; None for other slices."""
     crossed = _intersection(audit, panel)
     if crossed is None:
         return None
     groups = [crossed.cells[cell] for cell in panel.groups]
-    return shrink(spread.means.value[:-1], spread.error[:-1], groups)
+    found = shrink(spread.means.value[:-1], spread.error[:-1], groups)
+    least, most = spread.reach or (-np.inf, np.inf)
+    value, low, high = (np.clip(each, least, most) for each in (found.value, found.low, found.high))
+    return Shrunk(value, low, high, found.towards)
 
 
 def _suppressed(audit: Audit, name: str, measure: Measure, panel: Panel, rung: int) -> Iterator[Estimate]:

@@ -48,6 +48,7 @@ def test_cells_are_counted_by_clusters() -> None:
         ([["language"]], "two different slices"),
         ([["gender", "gender"]], "two different slices"),
         ([["gender", "language"], ["gender", "language"]], "there twice"),
+        ([["gender", "language"], ["language", "gender"]], "there twice"),
     ],
 )
 def test_faults_are_refused(wanted: list[list[str]], said: str) -> None:
@@ -62,10 +63,10 @@ def test_cells_of_one_name_are_refused() -> None:
         intersect([["language", "gender"]], same, "run.toml")
 
 
-def a_table(crossed: tuple, given: list[Item], slice: str | None = None) -> Table:
+def a_table(crossed: tuple, given: list[Item], slice: str | None = None, wrong_every: int = 3) -> Table:
     builder = TableBuilder()
     for place, item in enumerate(given):
-        reading = Reading(measure="accuracy", value=float(place % 3 > 0), slice=slice)
+        reading = Reading(measure="accuracy", value=float(place % wrong_every > 0), slice=slice)
         builder.add("reading", Stage(name="base", kind="base"), in_cells(item, crossed), reading)
     return builder.build()
 
@@ -100,6 +101,14 @@ def test_estimates_are_raw_and_shrunk_and_small_cells_say_nothing(crossed: tuple
     centre = sum(row.value for name, row in rows.items() if name not in ("de*f", "all")) / 5
     assert abs(shown.shrunk - centre) <= abs(shown.value - centre) + 0.01
     assert isnan(rows["all"].shrunk)
+
+
+def test_shrunk_bounds_are_possible_values(crossed: tuple) -> None:
+    table = a_table(crossed, items(), wrong_every=23)
+    rows = [row for row in estimate(table, an_audit(crossed)) if not isnan(row.shrunk)]
+    assert rows
+    assert max(row.shrunk_high for row in rows) == 1.0, "a cell with one error has bounds about its value"
+    assert all(0 <= row.shrunk_low <= row.shrunk <= row.shrunk_high <= 1 for row in rows)
 
 
 def test_other_slices_are_as_without_intersections(crossed: tuple) -> None:

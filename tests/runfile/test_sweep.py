@@ -143,6 +143,14 @@ def test_a_grid_hides_no_fault_of_a_name(names: tuple[str, ...], said: str, tmp_
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"model": "sandbox", "reference": "dpo"}, {"method": "sft", "model": "sandbox"}, {"from": {"dpo": 1}}]
+)
+def test_what_is_wrong_within_a_stage_is_left_to_its_own_checks(wrong: dict[str, Any]) -> None:
+    made, _ = swept({"dpo.beta": [0.1]}, [*STAGES, {"name": "old", **wrong}])
+    assert made["old"] == {"name": "old", **wrong}
+
+
 def test_a_run_file_is_read_with_its_grid(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text(
