@@ -16,6 +16,7 @@ from pyarrow import parquet
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportions_ztest
 
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
 
@@ -52,6 +53,25 @@ def test_the_published_table_of_games(report: Path, stage: str) -> None:
     found = rows(report, "estimates.csv", audit="dialects", measure="accuracy", stage=stage)
     values = [float(found[group]["value"]) for group in PUBLISHED["games"]["dialects"]]
     assert values == pytest.approx(PUBLISHED["games"]["accuracy"][stage], abs=5.1e-5)
+
+
+@pytest.mark.parametrize("stage", PUBLISHED["games"]["us_less_in"])
+def test_the_published_gaps_of_games(report: Path, stage: str) -> None:
+    found = rows(report, "estimates.csv", audit="dialects", measure="accuracy", stage=stage)
+    assert found["en_in"]["relative_to"] == "en_us"
+    assert -float(found["en_in"]["gap"]) == pytest.approx(PUBLISHED["games"]["us_less_in"][stage], abs=5.1e-5)
+
+
+@pytest.mark.parametrize("stage", PUBLISHED["games"]["two_proportions"])
+def test_the_published_tests_of_two_shares(report: Path, stage: str) -> None:
+    """From the shares and counts of the report; its own p is Welch's."""
+    found = rows(report, "estimates.csv", audit="dialects", measure="accuracy", stage=stage)
+    counts = [int(found[group]["n"]) for group in ("en_us", "en_in")]
+    right = [float(found[group]["value"]) * n for group, n in zip(("en_us", "en_in"), counts, strict=True)]
+    z, p = proportions_ztest(right, counts)
+    published = PUBLISHED["games"]["two_proportions"][stage]
+    assert p == pytest.approx(published["p"], rel=3e-2 if p < 1e-3 else 1e-3)
+    assert z == pytest.approx(published.get("z", z), abs=5e-4)
 
 
 @pytest.mark.parametrize("measure", ["f1", "exact_match"])
