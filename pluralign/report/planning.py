@@ -125,7 +125,7 @@ def _size(effect: float, unit: Unit) -> str:
 
 
 def _often(test: Test) -> str:
-    return f"{round(100 * test.power)} of 100 such audits"
+    return f"{100 * test.power:g} of 100 such audits"
 
 
 def _needed(goal: Goal) -> list[str]:

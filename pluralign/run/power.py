@@ -21,6 +21,8 @@ GAP = "gap between two groups"
 CHANGE = "change of that gap"
 SHARE, PAIRING = 0.5, 0.5
 """What is assumed of answers unless it is said: half of them right, two stages' answers alike at .5."""
+NEEDED = ("audit", "measure", "slice", "unit", "relative_to")
+"""Columns of an earlier run's `estimates.csv`."""
 
 
 def answer(question: Question) -> str:
@@ -106,7 +108,7 @@ def _guessed(question: Question) -> str:
 
 def _assumed(told: str, test: Test) -> str:
     adjusted = "no allowance for several groups" if test.groups == 1 else f"Holm's worst case of {test.groups} groups"
-    return f"Assumed: {told}. Power {test.power:.0%}, two-sided {test.alpha:.0%} level, {adjusted}."
+    return f"Assumed: {told}. Power {100 * test.power:g}%, two-sided {100 * test.alpha:g}% level, {adjusted}."
 
 
 def _goal(question: Question, unit: Unit, test: Test) -> Goal:
@@ -155,7 +157,11 @@ def _unit_and_reference(path: Path, audit: str, measure: str) -> tuple[str, dict
     if not path.is_file():
         raise InputError(f"{path}: not there; `pluralign report` writes it again")
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if (row["audit"], row["measure"]) == (audit, measure)]
+        reader = csv.DictReader(file)
+        lacking = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+        if lacking:
+            raise InputError(f'{path}, line 1: no column "{lacking[0]}"; `pluralign report` writes it again')
+        rows = [row for row in reader if (row["audit"], row["measure"]) == (audit, measure)]
     if not rows:
         raise InputError(f"{path}: no row of {audit} {measure}; `pluralign report` writes it again")
     return rows[0]["unit"], {row["slice"]: row["relative_to"] for row in rows if row["relative_to"]}

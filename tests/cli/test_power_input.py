@@ -132,3 +132,17 @@ def test_names_of_an_earlier_run_are_checked(run: Path, names: dict[str, str], s
     with pytest.raises(InputError) as refused:
         answer(Question(like=run, **names))  # pyright: ignore[reportArgumentType]
     assert said in str(refused.value)
+
+
+def test_estimates_without_a_column_are_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/readings.parquet").write_bytes((run / "report/readings.parquet").read_bytes())
+    (tmp_path / "report/estimates.csv").write_text("audit,measure\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r'estimates.csv, line 1: no column "slice"; `pluralign report` writes it'):
+        answer(Question(like=tmp_path, audit="reading", measure="accuracy"))
+
+
+def test_levels_are_said_unrounded() -> None:
+    said = answer(Question(gap=0.03, alpha=0.005, power=0.999))
+    assert "Power 99.9%, two-sided 0.5% level" in said
+    assert "99.9 of 100 such audits" in said
