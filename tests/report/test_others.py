@@ -59,8 +59,11 @@ def test_the_others_stand_in_for_a_reference_group() -> None:
 def test_a_group_that_cannot_speak_says_why() -> None:
     _, excerpt = found({"de": 80, "fi": 80, "sw": 3})
     assert "only 3 independent clusters" in changes_table(excerpt)
-    _, alone = found({"de": 80, "sw": 3})
-    assert COLUMN not in changes_table(alone)
+    _, beside_one = found({"de": 80, "sw": 3})
+    assert COLUMN in changes_table(beside_one)
+    assert "only 3 independent clusters" in changes_table(beside_one)
+    _, nobody = found({"de": 3, "sw": 3})
+    assert COLUMN not in changes_table(nobody)
 
 
 def test_the_rule_of_adjustment_is_the_head_of_its_column() -> None:
