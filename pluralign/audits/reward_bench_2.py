@@ -9,8 +9,8 @@ by log-probability per token.
 (.3 for each of the two rows), whether they are ahead by more than they lie apart (.2), whether that holds of the
 smaller lead of the two rows (.2), and by what factor (.01 tanh(factor - 1)), so that it lies between -.01 and 1.01. The
 leaderboard's total is the plain mean of the subsets' scores.
-Source: Malik et al. 2025, arXiv:2506.01937; the weights are those of its scorer, allenai/reward-bench; data:
-allenai/reward-bench-2.
+Source: Malik et al. 2025, arXiv:2506.01937; data: allenai/reward-bench-2. The weights follow its scorer,
+allenai/reward-bench, as we know it: they were tested by hand-worked values and not held against a run of it.
 """
 
 import math
