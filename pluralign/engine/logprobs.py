@@ -76,9 +76,8 @@ def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pac
 
 
 def _packed(head: Head, pack: Pack) -> Found:
-    hidden = encode(head.backbone, pack)
-    place = hidden.device
-    rows = hidden[pack.rows.to(place)]
+    rows = encode(head.backbone, pack, pack.rows)
+    place = rows.device
     by_pair = target_logprobs(head, rows, pack.pair_row.to(place), pack.pair_target.to(place))
     return pack.work, pack.lengths, by_pair[pack.use_pair.to(place)]
 

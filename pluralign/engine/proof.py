@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from pluralign.engine.attention.pack_attention import PLAN, attending
 from pluralign.engine.memory import out_of_memory
 from pluralign.engine.modes import evaluating
+from pluralign.engine.packing.last_layer import wanting
 from pluralign.engine.packing.pack import Pack, plan_packs, whole
 from pluralign.engine.plain import plan_rows, row_ends
 from pluralign.errors import PluralignError
@@ -51,17 +53,18 @@ def can_pack(backbone: PreTrainedModel, forks: Sequence[Fork]) -> bool:
     return proof.reason is None or _tell(backbone, proof, proof.reason)
 
 
-def encode(backbone: nn.Module, pack: Pack) -> Tensor:
-    """Hidden states of a pack, `[tokens, width]`, by the packed attention."""
+def encode(backbone: nn.Module, pack: Pack, wanted: Int[Tensor, " wanted"]) -> Float[Tensor, "wanted width"]:
+    """Hidden states of the `wanted` tokens of a pack, by the packed attention."""
     device = next(backbone.parameters()).device
-    with attending(backbone):
+    wanted = wanted.to(device)
+    with attending(backbone), wanting(backbone, wanted.unique()):
         output = backbone(
             input_ids=pack.ids.to(device),
             position_ids=pack.plan.positions[None].to(device),
             use_cache=False,
             **{PLAN: pack.plan},
         )
-    return output.last_hidden_state[0]
+    return output.last_hidden_state[0][wanted]
 
 
 def _tell(backbone: PreTrainedModel, proof: _Proof, reason: str) -> bool:
@@ -100,7 +103,7 @@ def _differs(backbone: PreTrainedModel, reach: int) -> str | None:
     kind = next(backbone.parameters()).device.type
     with evaluating(backbone), torch.autocast(kind, enabled=False):
         try:
-            packed = encode(backbone, pack)[pack.finals]
+            packed = encode(backbone, pack, pack.finals)
         except (PluralignError, TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError) as error:
             if out_of_memory(error):
                 raise

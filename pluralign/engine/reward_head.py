@@ -60,8 +60,7 @@ def _packs(forks: Sequence[Fork], work: Sequence, token_budget: int) -> list[Pac
 
 
 def _packed(backbone: PreTrainedModel, pack: Pack) -> Ends:
-    hidden = encode(backbone, pack)
-    return pack.work, hidden[pack.finals.to(hidden.device)]
+    return pack.work, encode(backbone, pack, pack.finals)
 
 
 def _plain(backbone: PreTrainedModel, forks: Sequence[Fork], rows: Rows) -> Ends:
