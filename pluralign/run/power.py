@@ -1,18 +1,15 @@
 """Answer "how many items do I need?" before anything runs, from guesses or from an earlier run's readings."""
 
-import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from pluralign.errors import InputError, unknown
+from pluralign.errors import InputError
 from pluralign.report.planning import Goal, Row, planned
-from pluralign.report.tables import read_readings
 from pluralign.report.wording import Unit, count
-from pluralign.run.question import GUESSES, Question
+from pluralign.run.earlier import Earlier, arrows, look_up
+from pluralign.run.question import GUESSES, OF_A_RUN, Question
 from pluralign.stats.pilot import Pilot, pilots
 from pluralign.stats.power import Design, Sample, Test
 
@@ -21,8 +18,6 @@ GAP = "gap between two groups"
 CHANGE = "change of that gap"
 SHARE, PAIRING = 0.5, 0.5
 """What is assumed of answers unless it is said: half of them right, two stages' answers alike at .5."""
-NEEDED = ("audit", "measure", "slice", "unit", "relative_to")
-"""Columns of an earlier run's `estimates.csv`."""
 
 
 def answer(question: Question) -> str:
@@ -72,8 +67,9 @@ def _check_fractions(question: Question, unit: Unit) -> None:
 
 
 def _guessed(question: Question) -> str:
-    if question.audit is not None or question.measure is not None:
-        raise InputError("--audit and --measure name readings of an earlier run; say which by --like RUN_FOLDER")
+    for name in OF_A_RUN:
+        if getattr(question, name) is not None:
+            raise InputError(f"{_option(name)} names something of an earlier run; say which by --like RUN_FOLDER")
     unit = Unit("share" if question.sd is None else "")
     _check_fractions(question, unit)
     share = SHARE if question.share is None else question.share
@@ -119,52 +115,33 @@ def _measured(question: Question, folder: Path) -> str:
     """The answer from an earlier run's readings."""
     for name in GUESSES:
         if getattr(question, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')}: with --like it is taken from the run; leave it out")
-    path = folder / "report" / "readings.parquet"
-    if not path.is_file():
-        raise InputError(f"--like {folder}: no report/readings.parquet there; give the folder of a run")
-    table = read_readings(path)
-    audit = _named("audit", question.audit, table.audit.words)
-    here = np.unique(table.measure.codes[table.audit.equals(audit)]).tolist()
-    measure = _named("measure", question.measure, [table.measure.words[code] for code in here])
-    name, reference = _unit_and_reference(folder / "report" / "estimates.csv", audit, measure)
-    unit = Unit(name)
-    _check_fractions(question, unit)
-    found = list(pilots(table, audit, measure, reference))
+            raise InputError(f"{_option(name)}: with --like it is taken from the run; leave it out")
+    run = look_up(question, folder)
+    _check_fractions(question, run.unit)
+    found = list(pilots(run.table, run.audit, run.measure, run.reference, run.way))
     if not found:
-        raise InputError(f"--like {folder}: {audit} {measure} was read at one stage alone; a gain takes two")
+        why = f"no group has two clusters with answers of {' and of '.join(run.way)}"
+        raise InputError(f"--like {folder}: {run.audit} {run.measure}: {why}; name others by --from-stage, --to-stage")
     test = Test(alpha=question.alpha, power=question.power, groups=question.groups or len(found))
     by_group = {(pilot.slice, pilot.group): pilot for pilot in found}
     rows, slices = list[Row](), {pilot.slice for pilot in found}
     for pilot in found:
-        beside = by_group.get((pilot.slice, reference.get(pilot.slice, "")))
+        beside = by_group.get((pilot.slice, run.reference.get(pilot.slice, "")))
         name = pilot.group if len(slices) == 1 else f"{pilot.slice} {pilot.group}"
         rows.extend(_rows(pilot, beside, question.items, name))
-    told = f"{audit} {measure} as in {folder}, {_varied(found)}"
-    return f"{_assumed(told, test)}\n\n{planned(rows, _goal(question, unit, test))}"
+    told = f"{run.audit} {run.measure} as in {folder} from {' to '.join(run.way)}, {_varied(found)}"
+    return f"{_assumed(told, test)}{_others(question, run)}\n\n{planned(rows, _goal(question, run.unit, test))}"
 
 
-def _named(what: str, given: str | None, known: Sequence[str]) -> str:
-    if given is None:
-        raise InputError(f"--{what} is missing beside --like; the run has {', '.join(sorted(known))}")
-    if given not in known:
-        raise InputError(f"--{what}: {unknown(what, given, known)}")
-    return given
+def _others(question: Question, run: Earlier) -> str:
+    """A line that names what else could be planned by, where the stages were not named; empty without."""
+    if not run.others or (question.from_stage is not None and question.to_stage is not None):
+        return ""
+    return f"\nThe run also compares {arrows(run.others)}; --from-stage and --to-stage choose."
 
 
-def _unit_and_reference(path: Path, audit: str, measure: str) -> tuple[str, dict[str, str]]:
-    """The unit of a measure, and the reference group by slice, as the report's estimates have them."""
-    if not path.is_file():
-        raise InputError(f"{path}: not there; `pluralign report` writes it again")
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        lacking = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-        if lacking:
-            raise InputError(f'{path}, line 1: no column "{lacking[0]}"; `pluralign report` writes it again')
-        rows = [row for row in reader if (row["audit"], row["measure"]) == (audit, measure)]
-    if not rows:
-        raise InputError(f"{path}: no row of {audit} {measure}; `pluralign report` writes it again")
-    return rows[0]["unit"], {row["slice"]: row["relative_to"] for row in rows if row["relative_to"]}
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _rows(pilot: Pilot, beside: Pilot | None, items: int | None, name: str) -> Iterator[Row]:

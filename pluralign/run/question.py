@@ -5,6 +5,8 @@ from pathlib import Path
 
 GUESSES = ("share", "sd", "pairing", "cluster_size", "size_variation", "icc", "shared", "reference_items")
 """Options that guess how answers vary, in place of an earlier run."""
+OF_A_RUN = ("audit", "measure", "from_stage", "to_stage")
+"""Options that name something of an earlier run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,10 @@ class Question:
         With --like: which audit of that run.
     measure
         With --like: which measure of that audit.
+    from_stage
+        With --like: the earlier of the two stages to plan by; that run's first ladder unless said.
+    to_stage
+        With --like: the later of the two.
 
     """
 
@@ -67,3 +73,5 @@ class Question:
     like: Path | None = None
     audit: str | None = None
     measure: str | None = None
+    from_stage: str | None = None
+    to_stage: str | None = None

@@ -52,12 +52,12 @@ def gains(table: Table, audit: Audit, name: str, transitions: Sequence[Transitio
     stage.
     """
     for panel in panels_of(table, audit, name):
-        for before, after in _pairs(panel, transitions):
+        for before, after in paired_rungs(panel, transitions):
             yield _gains(panel, audit.measures[name], before, after)
 
 
-def _pairs(panel: Panel, transitions: Sequence[Transition]) -> Iterator[tuple[int, int]]:
-    """Indices of the rungs to compare."""
+def paired_rungs(panel: Panel, transitions: Sequence[Transition]) -> Iterator[tuple[int, int]]:
+    """Indices of the rungs to compare, the earlier one first; where there are seeds, a pair for each."""
     last: dict[str, dict[int, int]] = {}
     for index, rung in enumerate(panel.rungs):  # steps ascend, so that the last one stays
         last.setdefault(rung.stage, {})[rung.seed] = index

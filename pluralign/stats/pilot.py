@@ -1,12 +1,13 @@
 """How answers varied in an earlier run: what a plan for the next one needs to know, group by group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
 from pluralign.records.measure import Measure
+from pluralign.stats.gains import Transition, paired_rungs
 from pluralign.stats.means import Means, take_means
 from pluralign.stats.panel import Panel, panels
 from pluralign.stats.power import Sample
@@ -35,30 +36,20 @@ class Pilot:
     shared_gain: float | None = None
 
 
-def pilots(table: Table, audit: str, measure: str, reference: dict[str, str]) -> Iterator[Pilot]:
-    """Every group with at least two clusters that answered at the first and the last stage of the readings.
+def pilots(table: Table, audit: str, measure: str, reference: Mapping[str, str], way: Transition) -> Iterator[Pilot]:
+    """Every group with at least two clusters that answered at both stages of `way`, which are names.
 
-    `reference` names the reference group by slice. Of several seeds the first counts, of several steps the last.
-    Nothing where the readings are of one stage alone.
+    `reference` names the reference group by slice. Of several seeds the first pair counts (`stats.gains`), of several
+    steps the last. Nothing where no rung of the one can be paired with one of the other.
     """
     for panel in panels(table, audit, measure, Measure("", unit="", bounds=None)):
-        first, last = _ends(panel)
-        if panel.rungs[first].stage == panel.rungs[last].stage:
+        pair = next(paired_rungs(panel, [way]), None)
+        if pair is None:
             continue
+        first, last = pair
         together = np.where(np.isnan(panel.values[first] + panel.values[last]), np.nan, 0.0)
         before, after = panel.values[first] + together, panel.values[last] + together
         yield from _pilots(panel, before, after, reference.get(panel.slice))
-
-
-def _ends(panel: Panel) -> tuple[int, int]:
-    """The rungs of the first and the last stage, at their first seed and last step."""
-    chosen: dict[str, int] = {}
-    for index, rung in enumerate(panel.rungs):
-        kept = chosen.get(rung.stage)
-        if kept is None or panel.rungs[kept].seed == rung.seed:
-            chosen[rung.stage] = index
-    order = list(chosen.values())
-    return order[0], order[-1]
 
 
 def _pilots(panel: Panel, before: Values, after: Values, reference: str | None) -> Iterator[Pilot]:

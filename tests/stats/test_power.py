@@ -130,7 +130,7 @@ def test_a_pilot_finds_what_was_planted(make_table: Callable[..., Table]) -> Non
     first = 2 * correlated(random, 4, 3000, 0.4) / 2
     gain = 2 * correlated(random, 4, 3000, 0.4)
     table = make_table({"base": {"us": first}, "tuned": {"us": first + gain}}, per_cluster=4)
-    (pilot,) = pilots(table, "reading", "score", {})
+    (pilot,) = pilots(table, "reading", "score", {}, ("base", "tuned"))
     assert (pilot.items, pilot.clusters, pilot.gain.size, pilot.gain.variation) == (12000, 3000, 4.0, 0.0)
     assert pilot.gain.deviation == pytest.approx(2, rel=0.03)
     assert pilot.gain.icc == pytest.approx(0.4, abs=0.03)
@@ -145,11 +145,13 @@ def test_a_pilot_knows_what_groups_share(make_table: Callable[..., Table]) -> No
         "base": {"us": np.zeros(4000), "in": np.zeros(4000)},
         "tuned": {"us": common + own[0], "in": common + own[1]},
     }
-    reference = {"language": "us"}
-    shared = {pilot.group: pilot for pilot in pilots(make_table(stages, parallel=True), "reading", "score", reference)}
+    reference, way = {"language": "us"}, ("base", "tuned")
+    shared = {
+        pilot.group: pilot for pilot in pilots(make_table(stages, parallel=True), "reading", "score", reference, way)
+    }
     assert shared["in"].shared_gain == pytest.approx(0.5, abs=0.04)
     assert shared["us"].shared_gain is None
-    assert all(pilot.shared_gain is None for pilot in pilots(make_table(stages), "reading", "score", reference))
+    assert all(pilot.shared_gain is None for pilot in pilots(make_table(stages), "reading", "score", reference, way))
 
 
 @pytest.mark.parametrize("items", [6, 25, 400, 10**6])
@@ -158,3 +160,18 @@ def test_power_grows_with_the_effect_to_one(items: int) -> None:
     assert powers == sorted(powers)
     assert powers[0] == pytest.approx(0.05, abs=1e-3)
     assert powers[-1] == pytest.approx(1)
+
+
+def test_a_pilot_pairs_the_stages_that_it_is_told(make_table: Callable[..., Table]) -> None:
+    """Whatever else was read, and in whatever order."""
+    random = np.random.default_rng(5)
+    first, gain = random.normal(size=4000), 3 * random.normal(size=4000)
+    stages = {
+        "base": {"us": first},
+        "other": {"us": random.normal(size=4000)},
+        "tuned": {"us": first + gain},
+        "last": {"us": random.normal(size=4000)},
+    }
+    (pilot,) = pilots(make_table(stages), "reading", "score", {}, ("base", "tuned"))
+    assert pilot.gain.deviation == pytest.approx(gain.std(ddof=1))
+    assert list(pilots(make_table(stages), "reading", "score", {}, ("base", "absent"))) == []
