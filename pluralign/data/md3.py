@@ -5,6 +5,10 @@ The release is a folder of tables, two of them for each dialect. `prompts_<diale
 says what was said, an utterance a row: `clip_identifier`, `speaker_id`, `transcript`, and where given `match_id`, the
 two players who met. (These are the columns that published code reads; the release itself was not at hand.) Other tables
 are passed over.
+
+Two players who meet speak one dialect, so that a match that stands in two dialects is two dialogues. It is no sign that
+the same was played: clips are named after a random match, the round, the side and the prompt, as in
+`20y5iewb_r02_s0_p008`.
 Source: Eisenstein et al. 2023, arXiv:2305.11355; kaggle.com/datasets/jacobeis99/md3en, under its own licence.
 """
 
@@ -79,12 +83,13 @@ def games(rows: Sequence[Row]) -> Iterator[Row]:
         answer, said = text(row, WORD, number), "\n".join(clip.lines)
         cut = before_answer(said, answer)
         if cut != said:
+            dialect = _dialect(row, number)
             yield {
-                "dialect": _dialect(row, number),
+                "dialect": dialect,
                 "transcript": cut,
                 "answer": answer,
                 "clip_id": row[CLIP],
-                "dialogue_id": clip.match,
+                "dialogue_id": f"{dialect} {clip.match}",
                 **{column: row[column] for column in ("distractors",) if column in row},
             }
 

@@ -61,9 +61,9 @@ def test_won_word_games_are_cut_before_the_answer(release: Path) -> None:
     assert is_release(rows)
     found = list(games(rows))
     assert [(row["dialect"], row["answer"], row["clip_id"], row["dialogue_id"]) for row in found] == [
-        ("en_in", "Cycle", "m1_p0", "m1"),
-        ("en_in", "Brinjal", "m1_p1", "m1"),
-        ("en_ng", "Torch", "m2_p0", "m2"),
+        ("en_in", "Cycle", "m1_p0", "en_in m1"),
+        ("en_in", "Brinjal", "m1_p1", "en_in m1"),
+        ("en_ng", "Torch", "m2_p0", "en_ng m2"),
     ]
     assert [row["transcript"] for row in found] == [
         "Speaker0: it is having two wheels\nSpeaker1: ok",
@@ -74,7 +74,7 @@ def test_won_word_games_are_cut_before_the_answer(release: Path) -> None:
 
 def test_the_audit_takes_the_folder_as_it_is(release: Path) -> None:
     items = list(dialects.items(table(release), dialects.Options()))
-    assert [item.cluster for item in items] == ["m1", "m1", "m2"]
+    assert [item.cluster for item in items] == ["en_in m1", "en_in m1", "en_ng m2"]
     assert [item.slices["dialect"] for item in items] == ["en_in", "en_in", "en_ng"]
     assert list(dialects.notices(items, dialects.Options())) == [
         "2 games that were won are left out: their transcripts are missing or never spell the answer"
@@ -109,6 +109,18 @@ def test_a_clip_in_two_tables_is_refused(release: Path) -> None:
     said = 'the clip "m1_p0" stands in transcripts_en_in and in transcripts_en_us; keep one of them'
     with pytest.raises(InputError, match=said):
         list(games(table(release)))
+
+
+def test_one_match_in_two_dialects_is_two_dialogues(release: Path) -> None:
+    """Two players who meet speak one dialect; the clips are others."""
+    write(release, f"m1_p7\tword\twin\tTorch\t{FIVE}\n", "m1_p7\tSpeaker0\ttorch\tm1\n", "en_us")
+    clusters = [(item.slices["dialect"], item.cluster) for item in dialects.items(table(release), dialects.Options())]
+    assert clusters == [
+        ("en_in", "en_in m1"),
+        ("en_in", "en_in m1"),
+        ("en_ng", "en_ng m2"),
+        ("en_us", "en_us m1"),
+    ]
 
 
 def test_the_cut_is_the_authors_and_a_cut_transcript_stays() -> None:
