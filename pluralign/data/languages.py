@@ -1,5 +1,6 @@
 """Languages by one code each, so that audits of different data sets meet."""
 
+import pycountry
 from langcodes import Language, standardize_tag
 
 _FLORES_SCRIPTS = {"_Hang": "_Kore"}
@@ -20,3 +21,13 @@ def bcp47(code: str) -> str:
         return code
     bare = Language.make(language=tag.language, territory=tag.territory, variants=tag.variants)
     return (bare if tag.script == bare.maximize().script else tag).to_tag()
+
+
+def iso_name(subtag: str) -> str | None:
+    """ISO 639-3's English name of a language by its BCP-47 subtag; None where it has none.
+
+    >>> iso_name("an"), iso_name("wuu"), iso_name("xx")
+    ('Aragonese', 'Wu Chinese', None)
+    """
+    found = pycountry.languages.get(**{"alpha_2" if len(subtag) == 2 else "alpha_3": subtag})
+    return None if found is None else str(found.name)

@@ -3,6 +3,7 @@
 from langcodes import Language, tag_is_valid
 
 from pluralign.data.countries import called
+from pluralign.data.languages import iso_name
 from pluralign.records.estimate import ALL
 
 _SPELT = """
@@ -28,7 +29,7 @@ wo Wolof; xh Xhosa; yo Yoruba; zh Chinese; zu Zulu
 LANGUAGES: dict[str, str] = {
     code: name for code, _, name in (pair.partition(" ") for pair in " ".join(_SPELT.split()).split("; "))
 }
-"""English names of languages by BCP-47 subtag."""
+"""Languages by BCP-47 subtag as readers call them; all others go by ISO's name."""
 
 PLACES = {
     "AU": "Australian",
@@ -79,7 +80,7 @@ def display(slice: str, group: str, code: str) -> str:
     if not tag_is_valid(code):
         return group
     tag = Language.get(code)
-    name = LANGUAGES.get(tag.language or "")
+    name = LANGUAGES.get(tag.language or "") or iso_name(tag.language or "")
     if name is None or (tag.territory and tag.territory not in PLACES):
         return group
     place = f"{PLACES[tag.territory]} " if tag.territory else ""

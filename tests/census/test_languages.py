@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from langcodes import standardize_tag
 
 from pluralign.census.languages import Identifier, languages, load_identifier
 from pluralign.errors import InputError, RunError
+from pluralign.report.names import display
 
 SAID = {
     "en": "All human beings are born free and equal in dignity and rights.",
@@ -82,3 +84,16 @@ def test_a_function_that_does_not_give_codes_is_named(tmp_path: Path, body: str,
 def test_what_is_no_function_is_named(tmp_path: Path, name: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         load_identifier(name, tmp_path)
+
+
+def test_every_language_that_is_told_apart_has_a_name() -> None:
+    pytest.importorskip("py3langid", reason="needs the extra langid")
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    codes = LanguageIdentifier.from_model_file(MODEL_FILE).labels
+    assert "zxx" in codes
+    tags = [standardize_tag(code) for code in codes if code != "zxx"]
+    names = {tag: display("language", tag, tag) for tag in tags}
+    assert {tag for tag, name in names.items() if name == tag} == set()
+    assert len(set(names.values())) == len(names)
+    assert (names["br"], names["yue"], names["ki"]) == ("Breton", "Yue Chinese", "Kikuyu")

@@ -16,6 +16,8 @@ from pluralign.report.names import display
         ("dialect", "en_in", "en-IN", "Indian English"),
         ("dialect", "en_ng", "en-NG", "Nigerian English"),
         ("dialect", "en_us", "en-US", "American English"),
+        ("language", "bre_Latn", "br", "Breton"),
+        ("language", "wuu_Hans", "wuu-Hans", "Wu Chinese (simplified)"),
         ("language", "xqz", "xqz", "xqz"),
         ("language", "all", "", "everyone"),
         ("country", "DEU", "DEU", "Germany"),
