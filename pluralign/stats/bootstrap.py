@@ -23,10 +23,15 @@ def resample(
     return np.concatenate([times @ sums for times in times_drawn(len(sums), draws, seed)])
 
 
-def times_drawn(clusters: int, draws: int, seed: int = 0) -> Iterator[Float64[np.ndarray, "draw cluster"]]:
-    """How often every cluster is drawn, a portion of the draws at a time; each draw has as many as there are."""
+def times_drawn(
+    clusters: int, draws: int, seed: int = 0, held: int = 0
+) -> Iterator[Float64[np.ndarray, "draw cluster"]]:
+    """How often every cluster is drawn, a portion of the draws at a time; each draw has as many as there are.
+
+    `held`: the numbers that a draw is made into, where these are more than the clusters.
+    """
     random = np.random.default_rng(seed)
-    for rows in portions(draws, clusters):
+    for rows in portions(draws, max(clusters, held)):
         drawn = random.integers(0, clusters, (rows, clusters))
         drawn += clusters * np.arange(rows)[:, None]
         times = np.bincount(drawn.ravel(), minlength=rows * clusters)

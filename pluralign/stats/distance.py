@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int
 
-from pluralign.stats.draws import portions
+from pluralign.stats.bootstrap import times_drawn
 from pluralign.stats.panel import Panel
 
 DRAWS = 200
@@ -71,11 +71,10 @@ def _bounded(
     everything = np.ones((1, len(order)))
     apart = [_apart(everything, *pair)[0] for pair in zip(own, others, strict=True)]
     found = _distances(everything, own, others, steps)[0]
-    draw, equal = np.random.default_rng(seed), np.full(clusters, 1 / clusters)
     strayed = np.concatenate(
         [
-            _distances(draw.multinomial(clusters, equal, rows)[:, cluster], own, others, steps, apart)
-            for rows in portions(DRAWS, max(len(order), clusters))
+            _distances(times[:, cluster], own, others, steps, apart)
+            for times in times_drawn(clusters, DRAWS, seed, held=len(order))
         ]
     )
     far = np.nanquantile(np.where(np.isnan(found), 0.0, strayed), 0.95, axis=0)
