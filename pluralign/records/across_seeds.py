@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pluralign.records.estimate import Verdict
+
 FEWEST_SEEDS = 3
 """With fewer training seeds nothing is said of the method."""
 
@@ -13,7 +15,10 @@ class AcrossSeeds:
     `item_error` is the standard error of that mean through the items that were drawn, `seed_sd` the standard deviation
     of the gains that the method would give with other seeds on endless items. `models_low` to `models_high` speak of
     these trained models on other items; `method_low` to `method_high`, `method_p` and `method_p_adjusted` of the
-    method, with other seeds and other items. NaN where it cannot be known, as of the method with fewer than 3 seeds.
+    method, with other seeds and other items, and so does `method_verdict`, by the rules of any verdict. NaN where it
+    cannot be known, as of the method with fewer than 3 seeds, which then has no verdict either.
+
+    `relative_gain` is the gain less that of the reference group `relative_to`, with interval and p of the method.
     """
 
     audit: str
@@ -34,3 +39,10 @@ class AcrossSeeds:
     method_p: float
     method_p_adjusted: float
     unit: str
+    method_verdict: Verdict | None
+    relative_to: str
+    relative_gain: float
+    relative_low: float
+    relative_high: float
+    relative_p: float
+    relative_p_adjusted: float

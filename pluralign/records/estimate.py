@@ -143,10 +143,22 @@ class Disparity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MethodCounts:
+    """How many groups the method makes gain or lose, whatever the training seed, and of how many that is not known."""
+
+    gain: int
+    loss: int
+    equivalent: int
+    inconclusive: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """One audit, measure and transition in a line: how many groups gained, lost, are equivalent or inconclusive.
 
-    Counts are of groups, without `all`. `omnibus_p` tests that all groups gained the same. `sentence` says it in words.
+    Counts are of groups, without `all`, and speak of these models: where a stage has several training `seeds`, of what
+    every one of them says. `method` speaks of the method that makes such models; None with fewer than 3 seeds, which
+    say nothing of it. `omnibus_p` tests that all groups gained the same. `sentence` says it in words.
     `adjustment` is the rule of the p-values that the verdicts follow. `between` says how unlike the groups are,
     slice by slice and seed by seed.
     """
@@ -164,6 +176,8 @@ class Summary:
     sentence: str
     adjustment: Adjustment
     between: tuple[Disparity, ...]
+    seeds: int
+    method: MethodCounts | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from pluralign.report.excerpt import named
 from pluralign.report.figures import way_name
 from pluralign.report.ladders import whole_ways
 from pluralign.report.sections import anchor_of, audit_section, has_gaps, shortened
+from pluralign.report.seeds import method_tally, too_few
 from pluralign.report.traces import traces
 from pluralign.report.wording import NONE, WORDS, Kind, count
 from pluralign.store import write_text
@@ -97,7 +98,8 @@ def _notices(findings: Findings) -> Markup:
         for audit in findings.audits
         if (measures := [named(name) for name, measure in audit.measures.items() if not measure.comparable])
     ]
-    notices = dict.fromkeys((*limits, *findings.notices, *levels))
+    few = too_few(findings.stages)
+    notices = dict.fromkeys((*limits, *([few] if few else []), *findings.notices, *levels))
     if not notices:
         return Markup("")
     entries = Markup("").join(Markup("<li>{}</li>").format(notice) for notice in notices)
@@ -150,6 +152,8 @@ def _glance(findings: Findings, anchors: dict[str, str]) -> Markup:
     )
     if _several_slices(findings):
         caption += "; who answers in several slices counts in each"
+    if any(row.seeds > 1 for row in findings.summaries):
+        caption += "; marks count what every one of these models says, small print what holds of the method"
     return frame.format(caption, caption, caption, heads, Markup("").join(lines))
 
 
@@ -181,7 +185,9 @@ def _counts(summary: Summary | None) -> Markup:
         for kind, number in zip(VERDICTS, numbers, strict=True)
         if number
     ]
-    return Markup(" ").join(chips) if chips else Markup(NONE)
+    of_method = method_tally(summary)
+    told = Markup(" <small>the method: {}</small>").format(of_method) if of_method else Markup("")
+    return (Markup(" ").join(chips) if chips else Markup(NONE)) + told
 
 
 def _provenance(findings: Findings) -> Markup:

@@ -1,16 +1,30 @@
 """Outcomes in words. Shares become points here; every claim is one that the verdicts make."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, isnan
 
+from pluralign.records.estimate import Verdict
 from pluralign.records.measure import Measure
 from pluralign.report.outcomes import Outcome
 from pluralign.report.wording import Unit
+
+WORDS: Mapping[Verdict, str] = {
+    "gain": "gained",
+    "loss": "lost",
+    "equivalent": "unchanged",
+    "inconclusive": "not known yet",
+}
 
 
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
+
+
+def tallied(verdicts: Sequence[Verdict]) -> str:
+    """`3 gained, 1 lost and 2 not known yet`."""
+    counts = {word: sum(each == verdict for each in verdicts) for verdict, word in WORDS.items()}
+    return listed([f"{number} {word}" for word, number in counts.items() if number])
 
 
 def judged(found: Sequence[Outcome], measure: Measure, family: int) -> str:

@@ -1,32 +1,38 @@
 """The verdict in words: one sentence per audit, measure and transition."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from pluralign.records.estimate import Change, Summary, Verdict
+from pluralign.records.across_seeds import AcrossSeeds
+from pluralign.records.estimate import Change, MethodCounts, Summary, Verdict
 from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure
-from pluralign.report.outcomes import Outcome, by_slice, outcomes, worst
+from pluralign.report.outcomes import Outcome, by_slice, on_method, outcomes, worst
+from pluralign.report.seeds import method_sentence
 from pluralign.report.sentences import against_reference, described, judged
 from pluralign.stats.audit import disparities, omnibus
 from pluralign.stats.table import Table
 
 Key = tuple[str, str, str, str]
 """Audit, measure, earlier stage, later stage."""
+Row = TypeVar("Row", Change, AcrossSeeds)
 
 
-def summarise(table: Table, audit: Audit, changes: Sequence[Change]) -> list[Summary]:
-    """One line per measure and transition of `audit`, in the order of `changes` (which may hold other audits too).
+def summarise(table: Table, audit: Audit, changes: Sequence[Change], seeds: Sequence[AcrossSeeds]) -> list[Summary]:
+    """One line per measure and transition of `audit`, in the order of `changes`; these and `seeds` may hold others too.
 
     Counts are of groups over all slices: people who stand in several slices (a language, a country) count in each, so
     that a total is no number of people, and the sentence goes slice by slice. Where a stage has several seeds, a group
-    counts as gained or lost only if every seed says so. `worst_group` has the lowest gain among groups whose
-    uncertainty is known; it is empty where there is none, and for measures that describe.
+    counts as gained or lost only if every seed says so; what `seeds` says of the method stands beside it. `worst_group`
+    has the lowest gain among groups whose uncertainty is known; it is empty where there is none, and for measures that
+    describe.
     """
     found = by_key([change for change in changes if change.audit == audit.name])
+    over = by_key([row for row in seeds if row.audit == audit.name])
     between = disparities(table, audit, list(dict.fromkeys(key[2:] for key in found)))
     summaries: list[Summary] = []
     for key, rows in found.items():
-        measure, groups = audit.measures[key[1]], outcomes(rows)
+        measure, groups = audit.measures[key[1]], outcomes(rows, over.get(key, ()))
         lowest = None if measure.better == "neither" else worst(groups)
         summaries.append(
             Summary(
@@ -43,6 +49,8 @@ def summarise(table: Table, audit: Audit, changes: Sequence[Change]) -> list[Sum
                 sentence=_sentence(key, rows, measure, groups),
                 adjustment=audit.adjustment,
                 between=tuple(between[key[1:]]),
+                seeds=len({row.seed for row in rows}),
+                method=_method(groups),
             )
         )
     return summaries
@@ -58,16 +66,28 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def by_key(changes: Sequence[Change]) -> dict[Key, list[Change]]:
-    """The changes of each audit, measure and transition, in their order."""
-    found: dict[Key, list[Change]] = {}
-    for change in changes:
-        found.setdefault((change.audit, change.measure, change.from_stage, change.to_stage), []).append(change)
+def by_key(rows: Sequence[Row]) -> dict[Key, list[Row]]:
+    """The rows of each audit, measure and transition, in their order."""
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.audit, row.measure, row.from_stage, row.to_stage), []).append(row)
     return found
 
 
 def _tally(found: Sequence[Outcome], verdict: Verdict) -> int:
     return sum(outcome.verdict == verdict for outcome in found)
+
+
+def _method(found: Sequence[Outcome]) -> MethodCounts | None:
+    verdicts = on_method(found)
+    if not verdicts:
+        return None
+    return MethodCounts(
+        gain=verdicts.count("gain"),
+        loss=verdicts.count("loss"),
+        equivalent=verdicts.count("equivalent"),
+        inconclusive=verdicts.count("inconclusive"),
+    )
 
 
 def _sentence(key: Key, rows: Sequence[Change], measure: Measure, found: Sequence[Outcome]) -> str:
@@ -83,7 +103,9 @@ def _sentence(key: Key, rows: Sequence[Change], measure: Measure, found: Sequenc
     first, *others = told
     by = f" by {spaced(first)}" if others else ""
     start = f"From {before} to {after}, {what}{by}: {told[first]}"
-    return " ".join((start, *(f"By {spaced(slice)}: {told[slice]}" for slice in others)))
+    said = [start, *(f"By {spaced(slice)}: {told[slice]}" for slice in others)]
+    of_method = "" if measure.better == "neither" else method_sentence(found, seeds, comparable=measure.comparable)
+    return " ".join([*said, of_method] if of_method else said)
 
 
 def _told(found: Sequence[Outcome], measure: Measure, family: int) -> str:

@@ -115,7 +115,8 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
     empty = [told for audit in audits for told in told_empty(audit.name, audit.intersections, table)]
     estimates = [row for audit in audits for row in estimate(table, audit)]
     changes = [row for audit in audits for row in compare(table, audit, transitions)]
-    summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes)]
+    seeds = [row for audit in audits for row in across_seeds(table, audit, transitions)]
+    summaries = [row for audit in audits for row in verdicts.summarise(table, audit, changes, seeds)]
     findings = Findings(
         title=prepared.file.general.title or prepared.file.path.stem.replace("_", " "),
         stages=tuple(as_seed(rung.stage, families) for rung in prepared.rungs),
@@ -125,7 +126,7 @@ def find(prepared: Prepared, answers: Answers, *, command: str) -> Found:
         changes=tuple(changes),
         summaries=tuple(summaries),
         correlations=tuple(correlations(prepared.exams, table)),
-        seeds=tuple(row for audit in audits for row in across_seeds(table, audit, transitions)),
+        seeds=tuple(seeds),
         notices=(*prepared.notices, *reader.said(), *empty),
         traces=traces(prepared),
         provenance=environment.describe(command)

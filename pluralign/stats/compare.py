@@ -12,15 +12,13 @@ from pluralign.stats.contrast import Contrast, against, against_others
 from pluralign.stats.estimate import code_of, contrast_at, reference_of, relative_to
 from pluralign.stats.gains import Gains, Transition, changing, gains
 from pluralign.stats.items import Items, count_items
-from pluralign.stats.many import ADJUST
+from pluralign.stats.many import ADJUST, OfSlice, dealt, together
 from pluralign.stats.max_t import flipped, max_t
 from pluralign.stats.spread import ALPHA, interval, p_values
 from pluralign.stats.table import Table
 from pluralign.stats.verdict import judge, minimum_detectable
 
 PValues = Float64[np.ndarray, " group"]
-OfSlice = Float64[np.ndarray, " _"]
-"""P-values of the groups of one slice among several."""
 NAN = float("nan")
 
 
@@ -88,19 +86,14 @@ def _adjust(compared: Sequence[_Compared], rule: Callable[[PValues], PValues]) -
         places = [place for place, other in enumerate(families) if other == family]
         members = [compared[place] for place in places]
         parts = zip(
-            _together(rule, [one.p for one in members]),
+            together(rule, [one.p for one in members]),
             _by_largest(members),
-            _together(rule, [one.relative_p for one in members]),
-            _together(rule, [one.others.p for one in members]),
+            together(rule, [one.relative_p for one in members]),
+            together(rule, [one.others.p for one in members]),
             strict=True,
         )
         adjusted |= {place: _Adjusted(*part) for place, part in zip(places, parts, strict=True)}
     return [adjusted[place] for place in range(len(compared))]
-
-
-def _together(rule: Callable[[PValues], PValues], p: Sequence[OfSlice]) -> list[OfSlice]:
-    """P-values of the slices of one family, adjusted by a rule."""
-    return _dealt(rule(np.concatenate([each[:-1] for each in p])), p)
 
 
 def _by_largest(members: Sequence[_Compared]) -> list[OfSlice]:
@@ -111,14 +104,7 @@ def _by_largest(members: Sequence[_Compared]) -> list[OfSlice]:
     drawn = [flipped(one.gains.spread.means, seed=seed) for seed, one in enumerate(members)]
     adjusted = max_t(np.concatenate([each[0] for each in drawn]), np.concatenate([each[1] for each in drawn], axis=1))
     p = [one.p for one in members]
-    return [np.maximum(part, each) for part, each in zip(_dealt(adjusted, p), p, strict=True)]
-
-
-def _dealt(together: OfSlice, p: Sequence[OfSlice]) -> list[OfSlice]:
-    """What was adjusted together, dealt out to the slices again; `all`, the last of each, keeps its own p."""
-    ends = np.cumsum([len(each) - 1 for each in p])
-    parts = np.split(together, ends[:-1])
-    return [np.append(part, each[-1]) for part, each in zip(parts, p, strict=True)]
+    return [np.maximum(part, each) for part, each in zip(dealt(adjusted, p), p, strict=True)]
 
 
 def _changes(audit: Audit, name: str, compared: _Compared, adjusted: _Adjusted) -> Iterator[Change]:

@@ -1,6 +1,6 @@
 """Many groups at once: p-values adjusted for their number, and the test that all groups have the same mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,6 +13,8 @@ from pluralign.stats.spread import Spread
 _ROUNDING = 1e-10
 
 PValues = Float64[np.ndarray, " test"]
+OfSlice = Float64[np.ndarray, " _"]
+"""P-values of the groups of one slice among several."""
 
 
 def holm(p: PValues) -> PValues:
@@ -41,6 +43,18 @@ def benjamini_hochberg(p: PValues) -> PValues:
 
 
 ADJUST: Mapping[Adjustment, Callable[[PValues], PValues]] = {"holm": holm, "bh": benjamini_hochberg}
+
+
+def together(rule: Callable[[PValues], PValues], p: Sequence[OfSlice]) -> list[OfSlice]:
+    """P-values of the slices of one family, adjusted by a rule; `all`, the last of each, keeps its own p."""
+    return dealt(rule(np.concatenate([each[:-1] for each in p])), p)
+
+
+def dealt(adjusted: OfSlice, p: Sequence[OfSlice]) -> list[OfSlice]:
+    """What was adjusted together, dealt out to the slices again; `all`, the last of each, keeps its own p."""
+    ends = np.cumsum([len(each) - 1 for each in p])
+    parts = np.split(adjusted, ends[:-1])
+    return [np.append(part, each[-1]) for part, each in zip(parts, p, strict=True)]
 
 
 def equal_means(spread: Spread) -> float:

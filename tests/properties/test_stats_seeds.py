@@ -39,14 +39,14 @@ def covered(bounds: tuple[np.ndarray, np.ndarray], truth: np.ndarray | float) ->
 def test_both_intervals_cover(design: Any, replicated: Any, seeds: int, between: float, own: float) -> None:
     levels, models = simulated(design, replicated, seeds, between, own)
     assert covered(levels.of_models, models) == pytest.approx(0.95, abs=0.02)
-    assert covered(levels.of_method, GAIN) > 0.93
-    assert (levels.method_p[:-1] < 0.05).mean() == pytest.approx(1 - covered(levels.of_method, 0.0))
+    assert covered(levels.of_method(), GAIN) > 0.93
+    assert (levels.method_p[:-1] < 0.05).mean() == pytest.approx(1 - covered(levels.of_method(), 0.0))
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_the_methods_interval_is_exact_where_seeds_are_what_varies(design: Any, replicated: Any, seeds: int) -> None:
     levels, _ = simulated(design, replicated, seeds, 2.0, 0.5)
-    assert covered(levels.of_method, GAIN) == pytest.approx(0.95, abs=0.02)
+    assert covered(levels.of_method(), GAIN) == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_models_interval_is_none_of_the_method(design: Any, replicated: Any) -> None:

@@ -142,6 +142,7 @@ def summary(rows: Sequence[Change]) -> Summary:
     return Summary(
         audit=first.audit, measure=first.measure, from_stage=first.from_stage, to_stage=first.to_stage, **tally,
         inconclusive=unclear, worst_group=worst.group, omnibus_p=0.01, sentence=sentence, adjustment="holm", between=(),
+        seeds=1, method=None,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def said(*between: Disparity, measure: str = "accuracy") -> str:
     summary = Summary(
         audit="reading", measure=measure, from_stage="base", to_stage="dpo", gain=1, loss=0, equivalent=0,
         inconclusive=5, worst_group="sw", omnibus_p=0.01, sentence="", adjustment="holm", between=between,
+        seeds=1, method=None,
     )  # fmt: skip
     return between_groups(summary, AUDIT)
 

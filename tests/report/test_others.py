@@ -41,7 +41,7 @@ def found(groups: dict[str, int], **fields: object) -> tuple[Findings, Excerpt]:
         transitions=WAYS,
         estimates=(),
         changes=tuple(changes),
-        summaries=tuple(summarise(readings, audit, changes)),
+        summaries=tuple(summarise(readings, audit, changes, ())),
     )
     return findings, excerpts(findings, audit, "score")[0]
 

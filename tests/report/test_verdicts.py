@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pluralign.records.estimate import ALL, Change, Summary, Verdict
+from pluralign.records.across_seeds import AcrossSeeds
+from pluralign.records.estimate import ALL, Change, MethodCounts, Summary, Verdict
 from pluralign.records.findings import Audit, Findings
 from pluralign.records.measure import Measure
 from pluralign.records.stage import Stage
 from pluralign.report.headline import headline
 from pluralign.report.verdicts import summarise
-from pluralign.stats.audit import compare
+from pluralign.stats.audit import across_seeds, compare
 from pluralign.stats.table import Table, TableBuilder
 
 LANGUAGES = ("de", "en", "fi", "ko", "sw", "te")
@@ -48,8 +49,8 @@ def audit(**measures: Measure) -> Audit:
     return Audit(name="reading", uses="belebele", description="", measures=measures or {"accuracy": Measure("share")})
 
 
-def said(rows: Sequence[Change], measure: Measure | None = None) -> Summary:
-    (summary,) = summarise(table_of(rows), audit(accuracy=measure or Measure("share")), rows)
+def said(rows: Sequence[Change], measure: Measure | None = None, seeds: Sequence[AcrossSeeds] = ()) -> Summary:
+    (summary,) = summarise(table_of(rows), audit(accuracy=measure or Measure("share")), rows, seeds)
     return summary
 
 
@@ -166,7 +167,7 @@ def test_a_summary_carries_the_omnibus_p_of_its_readings() -> None:
                 )  # fmt: skip
     table = builder.build()
     changes = compare(table, audit(), [("base", "dpo")])
-    (summary,) = summarise(table, audit(), changes)
+    (summary,) = summarise(table, audit(), changes, ())
     assert summary.omnibus_p < 1e-6
     assert (summary.gain, summary.worst_group) == (1, "fi")
 
@@ -284,6 +285,134 @@ def test_without_answers_there_is_no_verdict() -> None:
 
 def test_a_reward_model_is_no_last_stage() -> None:
     assert headline(found(MIXED)).startswith("From base to dpo")
+
+
+SEEDS = (0, 1, 2)
+SEVERAL = (
+    *(change("de", 0.05, "gain", seed=seed) for seed in SEEDS),
+    *(change("fi", 0.04, "gain", seed=seed) for seed in SEEDS),
+    *(change("sw", -0.06, "loss", seed=seed) for seed in SEEDS),
+    *(change("te", -0.03, ("loss", "inconclusive", "loss")[seed], seed=seed) for seed in SEEDS),
+)
+"""Three seeds that agree on three of four groups."""
+
+
+def over(rows: Sequence[Change], behind: Sequence[str] = (), **method: Verdict) -> list[AcrossSeeds]:
+    """What the seeds of such rows say of the method, by group; `behind`: whose gap surely changed."""
+    seeds = len({row.seed for row in rows})
+    unsaid = ("item_error", "models_low", "models_high", "seed_sd", "method_low", "method_high", "relative_gain")
+    blank = dict.fromkeys((*unsaid, "relative_low", "relative_high", "relative_p"), 0.0)
+    return [
+        AcrossSeeds(
+            audit=row.audit, measure=row.measure, from_stage=row.from_stage, to_stage=row.to_stage, slice=row.slice,
+            group=row.group, code=row.code, seeds=seeds, gain=row.gain, method_p=0.5, method_p_adjusted=0.5,
+            unit=row.unit, method_verdict=method.get(row.group), relative_to=row.relative_to,
+            relative_p_adjusted=0.01 if row.group in behind else 0.5, **blank,
+        )
+        for row in rows
+        if row.seed == rows[0].seed
+    ]  # fmt: skip
+
+
+UNSURE: dict[str, Verdict] = dict.fromkeys(("de", "fi", "sw", "te"), "inconclusive")
+OF_METHOD = over(SEVERAL, **(UNSURE | {"de": "gain"}))
+
+
+def test_these_models_and_the_method_are_told_apart() -> None:
+    summary = said(SEVERAL, seeds=OF_METHOD)
+    assert (summary.gain, summary.loss, summary.inconclusive, summary.seeds) == (2, 1, 1, 3)
+    assert summary.method == MethodCounts(gain=1, loss=0, equivalent=0, inconclusive=3)
+    assert "accuracy in every one of 3 seeds: 2 of 4 groups gained" in summary.sentence
+    assert summary.sentence.endswith("The method, whatever the seed: of 4 groups 1 gained and 3 not known yet.")
+
+
+def test_both_come_from_the_readings() -> None:
+    """German gains as much with every seed, Finnish with two of three."""
+    random, builder = np.random.default_rng(0), TableBuilder()
+    for group, gains in (("de", (0.3, 0.3, 0.3)), ("fi", (0.0, 0.3, 0.6))):
+        for index, value in enumerate(random.random(300)):
+            for stage, seed, share in (("base", 0, 0.2), *(("dpo", seed, 0.2 + gains[seed]) for seed in SEEDS)):
+                builder.append(
+                    audit="reading", measure="accuracy", stage=stage, seed=seed, item=f"{group}{index}",
+                    slice="language", group=group, cluster=f"{group}{index}", value=float(value < share),
+                )  # fmt: skip
+    table, way = builder.build(), [("base", "dpo")]
+    changes, seeds = compare(table, audit(), way), across_seeds(table, audit(), way)
+    (summary,) = summarise(table, audit(), changes, seeds)
+    assert (summary.gain, summary.inconclusive) == (1, 1)
+    assert summary.method == MethodCounts(gain=1, loss=0, equivalent=0, inconclusive=1)
+    assert {row.group: row.method_verdict for row in seeds} == {"de": "gain", "fi": "inconclusive", ALL: "inconclusive"}
+
+
+def test_two_seeds_say_nothing_of_the_method() -> None:
+    rows = [row for row in SEVERAL if row.seed < 2]
+    summary = said(rows, seeds=over(rows))
+    assert (summary.seeds, summary.method) == (2, None)
+    assert summary.sentence.endswith("Of the method nothing can be said: that takes at least 3 training seeds.")
+
+
+def test_a_measure_that_describes_has_no_verdict_on_the_method() -> None:
+    assert "method" not in said(SEVERAL, Measure("share answered", better="neither"), OF_METHOD).sentence
+
+
+def test_the_method_goes_slice_by_slice() -> None:
+    rows = [replace(row, seed=seed) for seed in SEEDS for row in SLICED]
+    verdicts: dict[str, Verdict] = {row.group: "inconclusive" for row in SLICED} | {"one": "gain", "sw": "loss"}
+    assert said(rows, seeds=over(rows, **verdicts)).sentence.endswith(
+        "The method, whatever the seed: by rater of 3 groups 1 gained and 2 not known yet; "
+        "by language of 4 groups 1 lost and 3 not known yet."
+    )
+
+
+def test_the_headline_says_both() -> None:
+    trained = tuple(replace(STAGES[3], method="dpo", seed=seed) for seed in SEEDS)
+    whole = found(SEVERAL, seeds=tuple(OF_METHOD), stages=(*STAGES[:2], *trained))
+    assert headline(whole) == (
+        "From base to dpo: reading accuracy: of 4 groups 2 gained, 1 lost and 1 not known yet for these models, "
+        "1 gained and 3 not known yet for the method; "
+        "hardest hit: Swahili (−6.0 points in reading accuracy, these models, not surely the method)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "hit"),
+    [
+        ({"sw": "loss"}, "hardest hit: Swahili (−6.0 points in reading accuracy, these models and the method)"),
+        ({"sw": "gain", "te": "loss"}, "hardest hit: Swahili (−6.0 points in reading accuracy, these models, not sure"),
+    ],
+)  # fmt: skip
+def test_the_headline_says_whose_loss_is_sure(method: dict[str, Verdict], hit: str) -> None:
+    assert hit in headline(found(SEVERAL, seeds=tuple(over(SEVERAL, **(UNSURE | method)))))
+
+
+def test_a_loss_of_the_method_alone_is_named() -> None:
+    rows = [row for row in SEVERAL if row.group != "sw"]
+    seeds = over(rows, de="gain", fi="gain", te="loss")
+    said_first = headline(found(rows, seeds=tuple(seeds)))
+    assert "hardest hit: Telugu (−3.0 points in reading accuracy, not in every one of these models)" in said_first
+
+
+@pytest.mark.parametrize(
+    ("behind", "whom"),
+    [((), "nobody"), (("te",), "Telugu"), (("fi", "sw", "te"), "Finnish, Swahili and Telugu")],
+)
+def test_who_fell_behind_is_said_of_both(behind: tuple[str, ...], whom: str) -> None:
+    rows = [replace(row, relative_gain=row.gain - 0.05, relative_p_adjusted=0.01) for row in SEVERAL]
+    measure, seeds = Measure("share", comparable=False), over(rows, behind, **UNSURE)
+    sentence = headline(found(rows, seeds=tuple(seeds), audits=(audit(accuracy=measure),)))
+    assert f"while Finnish, Swahili and Telugu fell behind English in these models, {whom} by the method;" in sentence
+    told = f"compared with English {whom} fell behind" if behind else "compared with English no change of a gap is sure"
+    assert f"The method, whatever the seed: {told}; each for itself, of 4 groups" in said(rows, measure, seeds).sentence
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_with_too_few_seeds_the_headline_says_nothing_of_the_method(seeds: int) -> None:
+    rows = [row for row in SEVERAL if row.seed < seeds]
+    trained = tuple(replace(STAGES[3], method="dpo", seed=seed) for seed in range(seeds))
+    said_first = headline(found(rows, seeds=tuple(over(rows)), stages=(*STAGES[:2], *trained)))
+    assert said_first.endswith("; nothing is said of the method, which takes 3 training seeds.")
+    assert "for the method" not in said_first
+    assert "method" not in headline(found(rows)), "of models that others made no method is known"
 
 
 verdicts: st.SearchStrategy[Verdict] = st.sampled_from(["gain", "loss", "equivalent", "inconclusive"])

@@ -75,6 +75,10 @@ def test_seeds_are_trained_apart_and_estimated_as_one_stage(prepared: Prepared) 
     assert {row["group"] for row in over if row["slice"] == "group"} == {"a", "b", "all"}
     assert all(row["seeds"] == "2" and row["method_low"] == "" for row in over)
     assert "nothing is said of the method" in page
+    assert "Of the method nothing can be said: that takes at least 3 training seeds." in page
+    assert "What is said of sft, dpo.beta_0.1 and dpo.beta_0.5 holds for these models" in page
+    verdicts = json.loads((prepared.folder / "report" / "verdicts.json").read_text(encoding="utf-8"))
+    assert all((row["seeds"], row["method"]) == (2, None) for row in verdicts)
 
 
 def test_the_first_reward_model_is_not_held_against_a_seed_of_its_own(prepared: Prepared) -> None:

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from pluralign.records.measure import Measure
+from pluralign.stats.audit import compare
 from pluralign.stats.seeds import across_seeds
 from pluralign.stats.table import Table, TableBuilder
 
@@ -83,6 +84,7 @@ def test_two_seeds_say_nothing_of_the_method(make_audit: Any, gains: np.ndarray)
     for row in across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]):
         assert row.models_low < row.gain < row.models_high
         assert all(map(isnan, (row.seed_sd, row.method_low, row.method_high, row.method_p, row.method_p_adjusted)))
+        assert row.method_verdict is None
 
 
 def test_one_seed_gives_no_row(make_audit: Any, gains: np.ndarray) -> None:
@@ -111,3 +113,62 @@ def test_bounds_stay_within_what_is_possible(make_audit: Any) -> None:
     for row in across_seeds(table, make_audit(), [("base", "dpo")]):
         assert row.method_high == 1
         assert -1 <= row.method_low < row.models_low < row.models_high <= 1
+
+
+@pytest.mark.parametrize(
+    ("shift", "margin", "verdict"),
+    [(5.0, None, "gain"), (-5.0, None, "loss"), (0.0, None, "inconclusive"), (0.0, 40.0, "equivalent")],
+)
+def test_the_verdict_on_the_method(
+    make_audit: Any, gains: np.ndarray, shift: float, margin: float | None, verdict: str
+) -> None:
+    table = a_table(dict(enumerate(gains - gains.mean() + shift)), {0: np.zeros((2, 40))})
+    rows = across_seeds(table, make_audit(Measure("score", unit="nats", margin=margin)), [("base", "dpo")])
+    assert {row.method_verdict for row in rows} == {verdict}
+    for row in rows:
+        half = (row.method_high - row.gain) * stats.t(3).ppf(0.95) / stats.t(3).ppf(0.975)
+        inside = margin is not None and abs(row.gain) + half < margin
+        assert inside == (verdict == "equivalent")
+        assert (row.method_p_adjusted < 0.05) == (verdict in ("gain", "loss"))
+
+
+def test_sure_of_every_model_is_not_sure_of_the_method(make_audit: Any) -> None:
+    """Three models that each gained for sure, by amounts so unlike that a fourth may lose."""
+    noise = np.random.default_rng(2).normal(size=(3, 2, 200))
+    table = a_table(dict(enumerate(noise + np.array([0.5, 1.0, 4.0])[:, None, None])), {0: np.zeros((2, 200))})
+    audit = make_audit(UNBOUNDED)
+    assert {row.verdict for row in compare(table, audit, [("base", "dpo")])} == {"gain"}
+    assert {row.method_verdict for row in across_seeds(table, audit, [("base", "dpo")])} == {"inconclusive"}
+
+
+def test_the_gap_to_the_reference_group_has_its_levels_too(make_audit: Any, gains: np.ndarray) -> None:
+    """What items do to both groups cancels: the levels of the differences item by item."""
+    table = a_table(dict(enumerate(gains)), {0: np.zeros((2, 40))})
+    audit = make_audit(UNBOUNDED, reference={"language": "g1"})
+    first, second, everyone = across_seeds(table, audit, [("base", "dpo")])
+    own = gains[:, 0] - gains[:, 1]
+    mean, apart = own.mean(axis=0), own - own.mean(axis=0)
+    noise = ((apart - apart.mean(axis=1, keepdims=True)) ** 2).sum() / (4 - 1) / (40 * 39)
+    error = sqrt(mean.var(ddof=1) / 40 + max(own.mean(axis=1).var(ddof=1) - noise, 0.0) / 4)
+    assert (first.relative_to, second.relative_to, everyone.relative_to) == ("g1", "g1", "")
+    assert first.relative_gain == pytest.approx(own.mean())
+    assert first.relative_high == pytest.approx(own.mean() + stats.t(3).ppf(0.975) * error)
+    assert first.relative_p == pytest.approx(2 * stats.t(3).sf(abs(own.mean()) / error))
+    assert first.relative_p_adjusted == first.relative_p, "one gap, nothing to allow for"
+    for row in (second, everyone):
+        assert all(map(isnan, (row.relative_gain, row.relative_low, row.relative_p, row.relative_p_adjusted)))
+
+
+def test_groups_that_change_alike_have_no_gap_to_test(make_audit: Any, gains: np.ndarray) -> None:
+    alike = gains[:, [0, 0]]
+    table = a_table(dict(enumerate(alike)), {0: np.zeros((2, 40))})
+    row, *_ = across_seeds(table, make_audit(UNBOUNDED, reference={"language": "g1"}), [("base", "dpo")])
+    assert row.relative_gain == pytest.approx(0, abs=1e-12)
+    assert all(map(isnan, (row.relative_low, row.relative_high, row.relative_p)))
+
+
+def test_without_a_reference_group_there_is_no_gap(make_audit: Any, gains: np.ndarray) -> None:
+    table = a_table(dict(enumerate(gains)), {0: np.zeros((2, 40))})
+    for row in across_seeds(table, make_audit(UNBOUNDED), [("base", "dpo")]):
+        assert row.relative_to == ""
+        assert isnan(row.relative_gain)
