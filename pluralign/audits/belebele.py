@@ -37,7 +37,7 @@ MEASURES = {
     ),
 }
 REFERENCE = {"language": "eng_Latn"}
-ROWS = "facebook/belebele"
+ROWS = "facebook/belebele/data"  # the folder: the set itself has a configuration for each language, and no default
 SANDBOX = "reading"
 
 ANSWERS = ("mc_answer1", "mc_answer2", "mc_answer3", "mc_answer4")

@@ -1,10 +1,14 @@
+import json
 import math
+from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 from pluralign import plugins
-from pluralign.audits.belebele import NEEDED, Options, Words, code, items, known_words, read
+from pluralign.audits.belebele import NEEDED, ROWS, Options, Words, code, items, known_words, read
+from pluralign.data.rows import from_hub
 from pluralign.errors import InputError
 from pluralign.records.item import Choose
 from pluralign.records.reply import Reply
@@ -175,3 +179,26 @@ def test_a_right_answer_that_is_not_there_is_refused(number: object) -> None:
 )
 def test_codes_of_flores_languages(flores: str, tag: str) -> None:
     assert code("language", flores) == tag
+
+
+def test_the_hub_gives_all_languages_though_each_is_a_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is laid out as the repository on the hub, which `datasets` reads by the same rules."""
+    home = tmp_path / "facebook" / "belebele"
+    (home / "data").mkdir(parents=True)
+    configurations = ""
+    for language in LANGUAGES:
+        lines = [json.dumps(row) + "\n" for row in rows() if row["dialect"] == language]
+        (home / "data" / f"{language}.jsonl").write_text("".join(lines))
+        configurations += (
+            f"- config_name: {language}\n  data_files:\n  - split: test\n    path: data/{language}.jsonl\n"
+        )
+    (home / "data" / "README").write_text("# Links\n")
+    (home / "README.md").write_text(f"---\nconfigs:\n{configurations}---\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    splits = from_hub(ROWS, "here").values()
+    assert {item.slices["language"] for table in splits for item in items(table, Options())} == set(LANGUAGES)
+    with pytest.raises(InputError, match="Config name is missing"):
+        from_hub("facebook/belebele", "here")

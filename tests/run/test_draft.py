@@ -33,7 +33,7 @@ def test_each_model_stands_on_the_one_before():
 def test_audits_ask_the_data_that_come_with_them():
     hub = of("base=a/b", audits="belebele, tydiqa").table["audit"]
     assert [(part["uses"], part["rows"]) for part in hub] == [
-        ("belebele", "facebook/belebele"),
+        ("belebele", "facebook/belebele/data"),
         ("tydiqa", "google-research-datasets/tydiqa:secondary_task"),
     ]
     sandbox = of("base=sandbox", audits="belebele,preferences").table["audit"]
