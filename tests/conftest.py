@@ -5,9 +5,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("pluralign", "beartype.beartype")
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # on a busy machine a first call, checked by beartype, may take any time
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
