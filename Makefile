@@ -33,7 +33,7 @@ bench: $(BENCH_STAMP)
 	$(BENCH_VENV)/bin/python -m benchmarks $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) runs .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) .venv-lowest runs .pytest_cache .hypothesis .ruff_cache .import_linter_cache *.egg-info
 
 # CONSTRAINTS holds torch to one version; "Choosing a torch build" in the README says how to choose another.
 $(STAMP): pyproject.toml $(CONSTRAINTS) scripts/install.sh
