@@ -8,6 +8,7 @@ the ratio Schulman et al. 2017, arXiv:1707.06347, eq. 7. Options and metrics bea
 """
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,11 +28,11 @@ WITHOUT_EFFECT = ("vllm_server_timeout", "vllm_group_port")
 """Options that leave results as they are, so that a change of them trains nothing anew."""
 METRICS = (
     "reward",
-    "kl",
-    "entropy",
     "frac_reward_zero_std",
+    "entropy",
     "completions/mean_length",
     "completions/clipped_ratio",
+    "kl",
     "clip_ratio/low_mean",
     "clip_ratio/high_mean",
     "clip_ratio/region_mean",
@@ -84,9 +85,17 @@ class Options:
         _require(0 < self.top_p <= 1, "top_p", self.top_p, "above 0 and at most 1")
         _require(0 < self.epsilon < 1, "epsilon", self.epsilon, "between 0 and 1")
         _require(self.epsilon_high is None or self.epsilon_high > 0, "epsilon_high", self.epsilon_high, "above 0")
+        if self.vllm_server_base_url is not None:
+            address = self.vllm_server_base_url
+            _require(_is_address(address), "vllm_server_base_url", address, "an address such as http://host:8000")
         if self.reward_clip_range is not None:
             low, high = self.reward_clip_range
             _require(low < high, "reward_clip_range", [low, high], "two numbers, the lower one first")
+
+
+def _is_address(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _require(holds: bool, name: str, value: object, bounds: str) -> None:

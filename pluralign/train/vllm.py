@@ -13,58 +13,36 @@ CPU, not against vLLM. The server is started by
 Source: vLLM's documentation, "Weight Transfer" and "OpenAI-Compatible Server".
 """
 
-import hashlib
-import importlib
 import json
 import queue
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar, runtime_checkable
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.logprobs import token_logprobs
 from pluralign.engine.writing.draft import Ids, end_tokens
 from pluralign.engine.writing.sampling import Sampled, Sampling
-from pluralign.errors import InputError, RunError
+from pluralign.errors import RunError
 from pluralign.records.fork import Fork
 from pluralign.train.calling import Caller
+from pluralign.train.sending import Group, broadcast, checksum, join_nccl, own_address
 
 KEY = "PLURALIGN_VLLM_API_KEY"
 """The environment variable whose value, where it is set, goes along as bearer token."""
 FAR_NATS = 0.2
 """Log-probabilities per token that differ more than this, on average, are those of other weights, not of rounding."""
-BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+AS_THE_POLICY = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "min_p": 0.0}
+"""Said with every request: where it is told nothing, vLLM goes by the model's generation settings, and many a model
+has a penalty among them, under which the server would not draw from the policy."""
 T = TypeVar("T")
-
-
-@runtime_checkable
-class Group(Protocol):
-    """The trainer, rank 0, and the server's workers."""
-
-    def broadcast(self, tensor: Tensor, src: int) -> Any:
-        """Send `tensor` from rank `src` to all others."""
-        ...
-
-
-def join_nccl(init_info: dict[str, Any]) -> Group:
-    """The group of trainer and workers, by vLLM's own means. Raises: InputError where vLLM is not installed here."""
-    try:
-        module = importlib.import_module("vllm.distributed.weight_transfer.nccl_common")
-    except ImportError as error:
-        raise InputError(
-            "vllm_server_base_url: weights are sent by vLLM's own means: install vllm 0.28 or later here as well"
-        ) from error
-    return module.trainer_init(init_info)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,9 +63,7 @@ class VllmServer:
 
     @classmethod
     def at(cls, base_url: str, *, timeout_seconds: float, group_port: int) -> "VllmServer":
-        """The server that a run file names. Raises: InputError where that is no address."""
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
-            raise InputError(f'vllm_server_base_url: "{base_url}" is no address, such as "http://localhost:8000"')
+        """The server at an address that a method's options have let pass."""
         caller = Caller(name="the vLLM server", key_variable=KEY, timeout_seconds=timeout_seconds)
         return cls(base_url=base_url.rstrip("/"), caller=caller, group_port=group_port)
 
@@ -119,6 +95,7 @@ class VllmServer:
             top_k=distribution.top_k or -1,
             seed=seed >> 1,
             return_token_ids=True,
+            **AS_THE_POLICY,
         )
         found = [Sampled(tuple(each.get("token_ids") or ()), each.get("finish_reason") == "length") for each in choices]
         if len(found) != sampling.num_generations or not all(each.ids for each in found):
@@ -149,7 +126,7 @@ class VllmServer:
             "dtype_names": [str(weight.dtype).removeprefix("torch.") for weight in weights.values()],
             "shapes": [list(weight.shape) for weight in weights.values()],
         }
-        send = partial(_broadcast, self.group, list(weights.values()))
+        send = partial(broadcast, self.group, list(weights.values()))
         with self._paused():
             self._start()
             self._together("update_weights", {"update_info": info}, send)
@@ -206,7 +183,7 @@ class VllmServer:
     def _joined(self) -> Group:
         workers = json.loads(self.caller.get(f"{self.base_url}/get_world_size"))["world_size"]
         info = {
-            "master_address": _own_address(self.base_url),
+            "master_address": own_address(self.base_url),
             "master_port": self.group_port,
             "rank_offset": 1,
             "world_size": workers + 1,
@@ -245,29 +222,3 @@ class VllmServer:
                 raise error
             found[name] = value
         return found["own"]
-
-
-def checksum(model: PreTrainedModel) -> str:
-    """What weights are known by: a SHA-256 over their names and the sums of their bits, found where they lie."""
-    sums = {
-        name: int(weight.detach().contiguous().view(BITS[weight.element_size()]).sum(dtype=torch.int64))
-        for name, weight in model.named_parameters()
-    }
-    return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
-
-
-def _broadcast(group: Group, weights: Sequence[Tensor]) -> None:
-    if weights[0].device.type == "cuda":
-        torch.cuda.set_device(weights[0].device)  # of this thread
-    for weight in weights:
-        group.broadcast(weight.detach().contiguous(), src=0)
-    if weights[0].device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def _own_address(url: str) -> str:
-    """The address of this machine as the server's machine sees it."""
-    parts = urlsplit(url)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        way.connect((parts.hostname, parts.port or 80))
-        return way.getsockname()[0]

@@ -175,6 +175,7 @@ def test_what_is_missing_is_refused():
         ("epsilon_high", 0.0),
         ("missing_eos_penalty", -1.0),
         ("reward_clip_range", (1.0, 1.0)),
+        ("vllm_server_base_url", "localhost:8000"),
     ],
 )
 def test_options_out_of_range_are_refused(name, value):

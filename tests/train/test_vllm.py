@@ -21,12 +21,15 @@ from pluralign.engine.writing.draw import Distribution
 from pluralign.engine.writing.sampling import Sampling, sample
 from pluralign.errors import InputError, RunError
 from pluralign.records.fork import Fork
-from pluralign.train import vllm
-from pluralign.train.vllm import VllmServer, checksum, join_nccl
+from pluralign.train import sending
+from pluralign.train.sending import checksum, join_nccl
+from pluralign.train.vllm import VllmServer
 
 PROMPTS = [tuple(range(40, 46)), tuple(range(50, 60)), (70, 71)]
 SEEDS = [2**64 - 1, 5, 6]
 SAMPLING = Sampling(max_tokens=7, num_generations=3, distribution=Distribution(temperature=1.3, top_k=40, top_p=0.9))
+PENALTIES = {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.5, "min_p": 0.2}
+"""What the served model has in its generation settings, by which vLLM goes where a request does not say otherwise."""
 
 
 @dataclass
@@ -119,6 +122,8 @@ class Worker:
             told = zip(prompt[1:], found.tolist(), strict=True)
             yield {"index": 0, "prompt_logprobs": [None, *({str(token): {"logprob": value}} for token, value in told)]}
             return
+        draws_otherwise = {name for name, value in (PENALTIES | body).items() if PENALTIES.get(name) == value}
+        assert not draws_otherwise, f"drawn under {draws_otherwise} of the server, and not from the policy"
         distribution = Distribution(temperature=body["temperature"], top_p=body["top_p"], top_k=max(0, body["top_k"]))
         sampling = Sampling(max_tokens=body["max_tokens"], num_generations=body["n"], distribution=distribution)
         (siblings,) = sample(self.model, self.tokenizer, [prompt], [body["seed"]], sampling)
@@ -303,13 +308,10 @@ def test_a_checksum_tells_weights_apart(policy):
     assert checksum(model) != before
 
 
-def test_what_cannot_be_used_is_told(monkeypatch):
-    with pytest.raises(InputError, match='"localhost:8000" is no address'):
-        VllmServer.at("localhost:8000", timeout_seconds=1.0, group_port=1)
-
+def test_without_vllm_no_group_is_joined(monkeypatch):
     def absent(_: str) -> None:
         raise ImportError
 
-    monkeypatch.setattr(vllm.importlib, "import_module", absent)
+    monkeypatch.setattr(sending.importlib, "import_module", absent)
     with pytest.raises(InputError, match=r"install vllm 0\.28 or later"):
         join_nccl({})
