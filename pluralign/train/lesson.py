@@ -15,17 +15,13 @@ from pluralign.train.reference_cache import ReferenceCache, Score, Values, refer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
-    """Examples to train on and held-out ones, and how the preferences fitted."""
+    """Examples to train on and held-out ones, the groups of people that are trained on, and how preferences fitted."""
 
     train: list[Example]
     held_out: list[Example]
+    groups: tuple[str, ...]
     fitting: Fitting
     held_out_fitting: Fitting
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups of people that are trained on, sorted."""
-        return tuple(sorted({example.group for example in self.train}))
 
 
 def render_lesson(job: Job, tokenizer: PreTrainedTokenizerBase, limits: Sequence[int | None]) -> Lesson:
@@ -49,7 +45,8 @@ def render_lesson(job: Job, tokenizer: PreTrainedTokenizerBase, limits: Sequence
         )
     if job.training.eval_steps is not None and not held_out:
         raise InputError(f"eval_steps: of {len(job.held_out)} held-out preferences none is left to evaluate on")
-    return Lesson(train=train, held_out=held_out, fitting=fitting, held_out_fitting=held_out_fitting)
+    groups = tuple(sorted({example.group for example in train}))
+    return Lesson(train=train, held_out=held_out, groups=groups, fitting=fitting, held_out_fitting=held_out_fitting)
 
 
 def add_reference(lesson: Lesson, score: Score, cache: ReferenceCache | None) -> Lesson:

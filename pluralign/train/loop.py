@@ -189,7 +189,6 @@ def _advance(job: Job, judge: Judge, lesson: Lesson, state: State, total: int) -
     rate = learning_rate(step, total, job.training)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    state.optimiser.zero_grad(set_to_none=True)
     try:
         outcome, state.weighting = gather_gradients(
             judge, examples, lesson.groups, job.weighting, state.weighting, job.weighting_options
@@ -201,6 +200,7 @@ def _advance(job: Job, judge: Judge, lesson: Lesson, state: State, total: int) -
         place = f"{_method(job)}, step {step} of {total}"
         raise told(RunError(f"{place}: the gradient's norm is {norm}; a lower learning_rate may help"))
     state.optimiser.step()
+    state.optimiser.zero_grad(set_to_none=True)  # now, so that no gradient is held while a policy writes
     state.step = step
     state.num_tokens += sum(example.tokens() for example in examples)
     ones = torch.ones_like(outcome.masses)

@@ -268,3 +268,15 @@ def test_a_missing_reward_is_an_error_that_names_the_prompt(job):
     job = online(job, reward=FunctionReward(name="nothing", function=nothing))
     with pytest.raises(RunError, match='reward "nothing": nan for completion 0 of prompt "7" of test'):
         train(job)
+
+
+def test_no_gradient_is_held_while_the_policy_writes(job):
+    job = online(job)
+    held = []
+
+    def rollouts(model, step, examples):
+        held.append(sum(weight.grad is not None for weight in model.parameters()))
+        return job.rollouts(model, step, examples)
+
+    train(replace(job, rollouts=rollouts))
+    assert held == [0] * 4

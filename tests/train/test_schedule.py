@@ -1,4 +1,5 @@
 import math
+import random
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pluralign.records.training import Training
+from pluralign.train import order
 from pluralign.train.optimiser import clip, learning_rate, make_optimiser
 from pluralign.train.order import choose, count_steps, seed_of
 
@@ -41,6 +43,20 @@ def test_every_epoch_sees_every_example_once(examples, batch, epochs, seed):
         chosen = [choose(step, examples, batch_size=batch, seed=seed) for step in of_epoch]
         assert sorted(index for part in chosen for index in part) == list(range(examples))
         assert all(len(part) <= batch for part in chosen)
+
+
+def test_an_epoch_is_shuffled_once_however_many_steps_it_has(monkeypatch):
+    shuffled = []
+
+    class Shuffling(random.Random):
+        def shuffle(self, x):
+            shuffled.append(len(x))
+            super().shuffle(x)
+
+    monkeypatch.setattr(order.random, "Random", Shuffling)
+    for step in range(1, 21):
+        choose(step, 97, batch_size=10, seed=123)
+    assert shuffled == [97, 97]
 
 
 def test_chance_at_a_step_follows_from_seed_and_step():
