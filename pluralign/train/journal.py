@@ -32,7 +32,7 @@ class Journal:
     ) -> None:
         """Begin a log, or go on behind the first `kept` bytes of the one that is there and cut off the rest.
 
-        `note` is told every record that is written. Without a path, nothing is on disk.
+        `note` is told the record of every step and evaluation. Without a path, nothing is on disk.
         """
         self._note = note
         self._path = Path() if path is None else path
@@ -64,7 +64,7 @@ class Journal:
         with writing(self._path):
             self._file.write(line.encode())
             self._file.flush()
-        if self._note is not None:
+        if self._note is not None and event in ("step", "held_out"):
             self._note(record)
         if event == "held_out":
             self.evaluations.append(record)

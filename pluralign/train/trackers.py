@@ -63,7 +63,7 @@ def check_trackers(names: Sequence[str]) -> None:
 def tracking(names: Sequence[str], session: Session) -> Iterator[Note]:
     """Open the trackers, and close them after the training; "jsonl" is the log itself and needs none.
 
-    Raises: RunError where a tracker does not start, or takes no more.
+    Raises: RunError where a tracker does not start, takes no more, or does not close.
     """
     with ExitStack() as stack:
         opened = {name: stack.enter_context(_open(name, session)) for name in names if name in OPENERS}
@@ -82,11 +82,15 @@ def tracking(names: Sequence[str], session: Session) -> Iterator[Note]:
 
 def metrics(record: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a record under trackers' names, all but its step."""
-    found = {"/".join(path): value for path, value in _numbers(record) if path != ("step",)}
-    return {
-        f"eval/{name.removeprefix('eval_')}" if name.startswith("eval_") else f"train/{name}": value
-        for name, value in found.items()
-    }
+    return {_tag(path): value for path, value in _numbers(record) if path != ("step",)}
+
+
+def _tag(path: tuple[str, ...]) -> str:
+    """The name of a number by the way to it in a record, where "languages" may stand before the measure's own name."""
+    place = 1 if path[0] == "languages" else 0
+    measure = path[place]
+    kind = "eval" if measure.startswith("eval_") else "train"
+    return "/".join((kind, *path[:place], measure.removeprefix("eval_"), *path[place + 1 :]))
 
 
 def _numbers(record: Mapping[str, Any], within: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -106,10 +110,16 @@ def _open(name: str, session: Session) -> Iterator[Tracker]:
         raise RunError(f'report_to: "{name}" does not start: {reason}') from error
     try:
         yield tracker
-    except BaseException:
-        tracker.close(True)
+    except BaseException as failed:
+        try:
+            tracker.close(True)
+        except Exception as error:
+            failed.add_note(f'report_to: "{name}" is not closed either: {error}')
         raise
-    tracker.close(False)
+    try:
+        tracker.close(False)
+    except Exception as error:
+        raise RunError(f'report_to: "{name}" is not closed: {error}') from error
 
 
 def _tensorboard(session: Session) -> Tracker:

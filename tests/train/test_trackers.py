@@ -158,6 +158,34 @@ def test_a_record_becomes_flat_numbers():
     assert metrics(record) == {"train/loss": 0.5, "train/group_losses/a": 1.0}
     found = {"step": 3, "eval_loss": 0.25, "groups": {"eval_loss": {"a": 0.125}}}
     assert metrics(found) == {"eval/loss": 0.25, "eval/loss/a": 0.125}
+    by_language = {"step": 3, "languages": {"eval_reward": {"de": 0.5}, "reward": {"eval_x": 1.0}}}
+    assert metrics(by_language) == {"eval/languages/reward/de": 0.5, "train/languages/reward/eval_x": 1.0}
+
+
+def test_what_was_best_is_no_number_of_a_step(job, told):
+    training = replace(job.training, report_to=("wandb",), eval_steps=1.0, load_best_model_at_end=True)
+    train(replace(job, training=training))
+    assert [record["event"] for record in log(job)][-1] == "best"
+    logged = [call for call in told.calls if call[0] == "log"]
+    assert [step for _, step, _ in logged] == [1, 1, 2, 2]
+    assert not any("train/value" in found for _, _, found in logged)
+
+
+def test_a_tracker_that_does_not_close_is_named_and_hides_no_other_failure(told, tmp_path, monkeypatch):
+    def refuse(**_):
+        raise ConnectionError("gone")
+
+    def track(failure: Exception | None = None):
+        with tracking(("trackio",), session(tmp_path)):
+            if failure is not None:
+                raise failure
+
+    monkeypatch.setattr(sys.modules["trackio"], "finish", refuse)
+    with pytest.raises(RunError, match='report_to: "trackio" is not closed: gone'):
+        track()
+    with pytest.raises(RunError, match="no number") as caught:
+        track(RunError("no number"))
+    assert caught.value.__notes__ == ['report_to: "trackio" is not closed either: gone']
 
 
 def test_a_tracker_is_closed_as_failed_when_the_training_fails(job, told, monkeypatch):
