@@ -2,7 +2,13 @@
 
 A text prompt and what was written to it go as one text of `input`, many to a request; a conversation goes as
 `messages`, one to a request, through the server's chat template. `use_activation` is false, so that the number is the
-reward as the model gives it. Source: vLLM's documentation, "Classification API" and "Chat classification".
+reward as the model gives it.
+
+The reward is read at the last token of what the server makes of that: of a text its own, since no end token is put
+behind it; of a conversation whatever its chat template ends with. A model that was trained to be read at its end token,
+as ours and TRL's are, gives what `rewarding.ModelReward` gives only behind a chat template that ends with that token.
+
+Source: vLLM's documentation, "Classification API" and "Chat classification".
 """
 
 import json
@@ -71,7 +77,7 @@ class EndpointReward:
         first, text = asked[0]
         if self._is_text(first):
             return body | {"input": [f"{one.preference.prompt}{text}" for one, text in asked]}
-        return body | {"messages": [*_turns(first, self.template), {"role": "assistant", "content": text}]}
+        return body | {"messages": _turns(first, text, self.template)}
 
     def _numbers(self, body: dict[str, Any], count: int) -> list[float]:
         answer = self.caller.post(self.url, body)
@@ -104,7 +110,8 @@ def _cut(places: list[int], size: int) -> list[list[int]]:
     return [places[start : start + size] for start in range(0, len(places), size)]
 
 
-def _turns(written: Written, template: Template) -> list[dict[str, str]]:
+def _turns(written: Written, text: str, template: Template) -> list[dict[str, str]]:
+    """The conversation with what was written to it, which goes on with the assistant's turn where that came last."""
     prompt = written.preference.prompt
     if isinstance(prompt, str):
         turns = [{"role": "user", "content": prompt}]
@@ -112,4 +119,5 @@ def _turns(written: Written, template: Template) -> list[dict[str, str]]:
         turns = [{"role": turn.role, "content": turn.content} for turn in prompt]
     if template.system is not None and (not turns or turns[0]["role"] != "system"):
         turns.insert(0, {"role": "system", "content": template.system})
-    return turns
+    begun = turns.pop()["content"] if turns and turns[-1]["role"] == "assistant" else ""
+    return [*turns, {"role": "assistant", "content": f"{begun}{text}"}]

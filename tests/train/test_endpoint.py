@@ -105,6 +105,13 @@ def test_prompts_under_a_chat_template_go_as_conversations():
     ]
 
 
+def test_an_answer_that_the_prompt_has_begun_is_one_turn_with_what_follows():
+    begun = preference((Message(role="user", content="Who?"), Message(role="assistant", content="I think ")))
+    with serving(classified) as (address, asked):
+        reward(address).rewards([Written(begun, ("you.",))])
+    assert asked[0]["messages"][1:] == [{"role": "assistant", "content": "I think you."}]
+
+
 def test_model_and_key_go_along(monkeypatch):
     monkeypatch.setenv(KEY, "secret")
     with serving(classified) as (address, asked):
