@@ -1,6 +1,6 @@
 """Whether every model can take the prompts that it will be given, found out from tokenizers alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pluralign.data.template import Template
@@ -10,6 +10,7 @@ from pluralign.plugins import find
 from pluralign.records.preference import Prompt
 from pluralign.run import plan
 from pluralign.run.parts import Exam, Rung, Voices
+from pluralign.run.rungs import root
 from pluralign.runfile.parts import RunFile
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def check_prompts(rungs: Iterable[Rung], voices: Iterable[Voices], exams: Iterab
     for rung in by_name.values():
         if rung.recorded is None:
             trained = list(_trained_on(rung, data))
-            judges = [(by_name[name], trained) for name in _reward_stages(rung)]
+            judges = [(judge, trained) for judge in _judges(rung, by_name)]
             for reader, read in ((rung, [*trained, *_asked(rung, exams)]), *judges):
-                prompts = wanted.setdefault(_root(reader, by_name).stage.name, {})
+                prompts = wanted.setdefault(root(reader, by_name).stage.name, {})
                 for prompt, place in read:
                     if not isinstance(prompt, str) or template.policy != "plain":
                         prompts.setdefault(_roles(prompt), (prompt, place))
@@ -54,15 +55,12 @@ def check_prompts(rungs: Iterable[Rung], voices: Iterable[Voices], exams: Iterab
             _check(by_name[name], prompts.values(), template)
 
 
-def _root(rung: Rung, by_name: dict[str, Rung]) -> Rung:
-    """The model that exists, whose tokenizer a stage has."""
-    while rung.found is None:
-        rung = by_name[rung.stage.parents[0]]
-    return rung
-
-
-def _reward_stages(rung: Rung) -> tuple[str, ...]:
-    return () if rung.part is None else rung.part.header.reward_stages
+def _judges(rung: Rung, by_name: Mapping[str, Rung]) -> Iterator[Rung]:
+    """The reward models that judge what a stage writes, of an ensemble each member."""
+    for name in () if rung.part is None else rung.part.header.reward_stages:
+        part = by_name[name].part
+        members = () if part is None else part.members
+        yield from (by_name[member] for member in members or (name,))
 
 
 def _trained_on(rung: Rung, data: dict[str, Voices]) -> Iterator[tuple[Prompt, str]]:

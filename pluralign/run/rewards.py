@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pluralign import plugins
 from pluralign.errors import InputError
-from pluralign.run.ensembles import refuse_ensemble
 from pluralign.run.loading import loading_of, model_folder
 from pluralign.run.parts import Prepared, Rung
 from pluralign.runfile.parts import StagePart
@@ -36,7 +35,6 @@ def _key(name: str, rungs: Mapping[str, Rung], beside: Path, place: str) -> Any:
     if ":" in name:
         module, _ = plugins.find_function(name, beside, place)
         return plugins.version(module)
-    refuse_ensemble(rungs[name], place)
     if rungs[name].stage.kind != "reward":
         raise InputError(f'{place}: "{name}" is no reward model but a model that writes')
     return {"stage": rungs[name].stage.key, "dtype": rungs[name].dtype}
@@ -60,6 +58,10 @@ def _load(name: str, part: StagePart, prepared: Prepared) -> "Reward":
         _, function = plugins.find_function(name, prepared.file.beside, f"{part.place}: reward")
         return FunctionReward(name=name, function=function)
     rung = prepared.rung(name)
+    if rung.part is not None and rung.part.members:
+        from pluralign.train.mean_reward import MeanReward
+
+        return MeanReward(name=name, members=tuple(_load(member, part, prepared) for member in rung.part.members))
     settings = {"template": prepared.template, "adapter": rung.adapter, **loading_of(rung)}
     return ModelReward.load(name, model_folder(rung), **settings)
 

@@ -1,7 +1,7 @@
 """The stages of a run: the base, existing models, those to be trained and recorded ones, each with its content key."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pluralign.records.training import WITHOUT_EFFECT
 from pluralign.run import ladder
 from pluralign.run.ensembles import ensemble_rung, refuse_ensemble
 from pluralign.run.existing import existing_rung, refuse_quantized
+from pluralign.run.loading import model_folder
 from pluralign.run.parts import Rung, Voices
 from pluralign.run.rewards import reward_keys
 from pluralign.runfile.parts import BASE, RecordedPart, RunFile, StagePart
@@ -101,7 +102,34 @@ def _reference_stage(part: StagePart, rungs: dict[str, Rung]) -> str | None:
             f'{part.place}: reference: "{reference}" is a reward model; a reference must be a model that writes'
         )
     refuse_quantized(rungs[reference], f"{part.place}: reference")
+    own, other = (root(rungs[name], rungs) for name in (part.parent, reference))
+    if own is not other:
+        _check_reference(part, own, other)
     return reference
+
+
+def root(rung: Rung, rungs: Mapping[str, Rung]) -> Rung:
+    """The model that exists from which a stage comes, whose tokenizer it has."""
+    while rung.found is None:
+        rung = rungs[rung.stage.parents[0]]
+    return rung
+
+
+def _check_reference(part: StagePart, parent: Rung, reference: Rung) -> None:
+    """Refuse a reference that has other tokens than the stage, or takes fewer than a policy may write."""
+    from pluralign.engine.loading.load import read_outline
+
+    (tokenizer, limit), (its_tokenizer, its_limit) = (
+        read_outline(model_folder(each), adapter=each.adapter) for each in (parent, reference)
+    )
+    place = f'{part.place}: reference: "{part.header.reference}"'
+    if tokenizer.get_vocab() != its_tokenizer.get_vocab():
+        raise InputError(f'{place} has another vocabulary than "{part.parent}"; a reference must share its tokenizer')
+    if part.training is None or not part.header.rewards or its_limit is None:
+        return
+    longest = min(part.training.max_length, limit or part.training.max_length)
+    if its_limit < longest:
+        raise InputError(f"{place} takes {its_limit} tokens, and a policy may write up to {longest}; lower max_length")
 
 
 def _check_evaluation(part: StagePart, data: Voices) -> None:
@@ -124,17 +152,15 @@ def _check_training(part: StagePart, rungs: dict[str, Rung]) -> None:
     """Refuse trackers, and layers for LoRA or checkpointing, that are not to be had. Raises: InputError."""
     from pluralign.train.trackers import check_trackers
 
-    root = rungs[part.parent]
-    while root.found is None:
-        root = rungs[root.stage.parents[0]]
-    if part.training is None:
+    found = root(rungs[part.parent], rungs).found
+    if part.training is None or found is None:
         raise ValueError(f"{part.place} is not trained")
     try:
         check_trackers(part.training.report_to)
         if part.training.lora_r > 0 or part.training.gradient_checkpointing:
             from pluralign.train.adapting import check_adapting
 
-            check_adapting(root.found, part.training)
+            check_adapting(found, part.training)
     except InputError as error:
         raise InputError(f"{part.place}: {error}") from error
 

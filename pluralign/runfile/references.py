@@ -66,7 +66,7 @@ def check_references(run: RunFile) -> None:
 
 
 def _check_reward(stage: StagePart) -> None:
-    """Refuse a reward that is not used, and none, or weights for other ones, where one is needed."""
+    """Refuse rewards and their options that do not go with the method, with each other, or with how it is trained."""
     rewards, wanted = stage.header.rewards, getattr(stage.module, "NEEDS_REWARD", False)
     if rewards and not wanted:
         raise InputError(f"{stage.place}: reward: only methods that write completions use it (such as rloo)")
@@ -80,6 +80,12 @@ def _check_reward(stage: StagePart) -> None:
     weights = getattr(stage.options, "reward_weights", None)
     if weights is not None and len(weights) != len(rewards):
         raise InputError(f"{stage.place}: reward_weights has {len(weights)} for {len(rewards)} rewards")
+    longest = getattr(stage.options, "max_completion_length", 0)
+    if wanted and stage.training is not None and longest >= stage.training.max_length:
+        raise InputError(
+            f"{stage.place}: max_completion_length = {longest} leaves no prompt any room in "
+            f"max_length = {stage.training.max_length}"
+        )
     lora = stage.training is not None and stage.training.lora_r > 0
     if lora and getattr(stage.options, "vllm_server_base_url", None) is not None:
         raise InputError(f"{stage.place}: vllm_server_base_url: a server is given whole weights, so lora_r must be 0")
@@ -98,6 +104,7 @@ def _check_measure(stage: StagePart) -> None:
         )
     if metrics is None:
         return
-    known = ["eval_loss", *(f"eval_{name}" for name in metrics)]
+    rewards = (f"rewards/{name}/mean" for name in stage.header.rewards)
+    known = ["eval_loss", *(f"eval_{name}" for name in (*metrics, *rewards))]
     if measure not in known:
         raise InputError(f"{stage.place}: metric_for_best_model: {unknown('measure', measure, known)}")

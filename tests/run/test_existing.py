@@ -253,3 +253,13 @@ def test_no_tokenizer_is_read_where_text_stands_as_it_is(prepared, monkeypatch):
     prepared(HEAD + FOUND + AUDIT)
     with pytest.raises(AssertionError, match="a tokenizer was read"):
         prepared('template = "auto"\n' + HEAD + AUDIT)
+
+
+def test_a_reference_of_another_vocabulary_is_refused_before_anything_is_trained(prepared, tiny, tmp_path):
+    other = tiny.save_model(tmp_path / "other", "llama", bos=True, pad=True)
+    text = HEAD + '[[stage]]\nname = "other"\nmodel = "{other}"\n' + DPO
+    sft = '[[stage]]\nname = "sft"\nmethod = "sft"\ndata = "voices"\n'
+    expected = 'stage "dpo": reference: "other" has another vocabulary than "sft"'
+    with pytest.raises(InputError, match=expected):
+        prepared(text + 'from = "sft"\nreference = "other"\n' + sft, other=other)
+    prepared(text + 'from = "sft"\nreference = "base"\n' + sft, other=other)

@@ -1,6 +1,7 @@
 """A stage that learns by RLOO, in a run file: its rewards are found, checked, part of its key, and used."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ batch_size = 4
 max_steps = 2
 num_generations = 3
 max_completion_length = 6
+"""
+BY_REWARD = """
+reward = ["judge", "functions.py:short"]
+eval_steps = 1
+load_best_model_at_end = true
+metric_for_best_model = "worst/eval_rewards/judge/mean"
 """
 FUNCTIONS = """
 def short(prompts, completions, **columns):
@@ -90,6 +97,28 @@ def test_a_stage_learns_from_several_rewards_with_weights(prepared):
     assert [rung.stage.name for rung in made.rungs] == ["base", "judge", "rloo"]
 
 
+def test_an_ensemble_rewards_by_the_mean_of_its_members(prepared):
+    one, two = JUDGE.replace("judge", "one"), JUDGE.replace("judge", "two").replace("max_steps", "seed = 5\nmax_steps")
+    both = '[[stage]]\nname = "both"\nmethod = "ensemble"\nfrom = ["one", "two"]\n'
+    made = prepared(HEAD + one + two + both + RLOO + 'reward = ["both", "one", "two"]')
+    execute(made, command="test")
+    for record in steps(made, "rloo"):
+        whole, *parts = (record[f"rewards/{name}/mean"] for name in ("both", "one", "two"))
+        assert whole == pytest.approx(sum(parts) / 2)
+        assert parts[0] != pytest.approx(parts[1])
+
+
+def test_what_was_best_may_be_told_by_one_reward_of_several(prepared):
+    made = prepared(HEAD + RLOO + BY_REWARD + JUDGE)
+    execute(made, command="test")
+    lines = (made.rung("rloo").model / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    *_, best = records = [json.loads(line) for line in lines]
+    worst = [
+        min(record["groups"]["eval_rewards/judge/mean"].values()) for record in records if record["event"] == "held_out"
+    ]
+    assert (best["event"], best["value"]) == ("best", max(worst))
+
+
 def test_the_key_holds_the_reward(prepared, tmp_path):
     def key(reward: str, options: str = "") -> str:
         return (
@@ -126,6 +155,14 @@ def test_the_key_holds_the_reward(prepared, tmp_path):
         (RLOO + 'reward = ["judge", "judge"]' + JUDGE, "reward names one twice"),
         (RLOO + 'reward = "judge"\nreward_weights = [1.0, 2.0]' + JUDGE, "reward_weights has 2 for 1 rewards"),
         (RLOO + 'reward = "judge"\nbeta = -1.0' + JUDGE, "beta must be"),
+        (
+            RLOO + 'reward = "judge"\nmax_length = 6' + JUDGE,
+            'stage "rloo": max_completion_length = 6 leaves no prompt any room in max_length = 6',
+        ),
+        (
+            RLOO + BY_REWARD.replace("judge/mean", "jugde/mean") + JUDGE,
+            'unknown measure "eval_rewards/jugde/mean"; did you mean "eval_rewards/judge/mean"',
+        ),
         (RLOO + 'reward = "judge"\nweighting = "group_dro"' + JUDGE, 'weighting "group_dro": weighs by losses'),
         (
             RLOO + 'reward = "judge"\neval_steps = 1\nload_best_model_at_end = true' + JUDGE,
@@ -164,3 +201,14 @@ def test_a_reward_model_that_cannot_read_the_prompts_is_refused(tiny, tmp_path, 
     text = (HEAD + found + RLOO).replace("{base}", str(talking)) + 'reward = "judge"'
     with pytest.raises(InputError, match=r'stage "rloo".*no chat template for a conversation'):
         prepared(text)
+
+
+def test_a_reference_that_takes_fewer_tokens_than_may_be_written_is_refused(prepared, base, tmp_path):
+    shutil.copytree(base, tmp_path / "short")
+    settings = tmp_path / "short" / "config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"max_position_embeddings": 40}))
+    short = f'[[stage]]\nname = "short"\nmodel = "{tmp_path / "short"}"\n'
+    text = HEAD + short + RLOO + 'reward = "functions.py:short"\nreference = "short"\n'
+    with pytest.raises(InputError, match=r'reference: "short" takes 40 tokens.*up to 160; lower max_length'):
+        prepared(text)
+    prepared(text + "max_length = 40")
