@@ -22,6 +22,10 @@ class TooLongError(InputError):
     """A prompt and what follows it are more tokens than the model takes."""
 
 
+class NoTokensError(InputError):
+    """A completion is empty, or adds no token to its prompt, so that it has no probability."""
+
+
 def render(
     prompt: Prompt,
     completions: Sequence[str],
@@ -40,18 +44,18 @@ def render(
     `end` appends the end token, as in training; `max_tokens` is the most that the model can take; `opening` is how the
     answer begins that the completions go on with (`records.item.Score`).
 
-    Raises: TooLongError for a prompt and completion of more than `max_tokens` tokens; InputError for an empty
-    completion, for a conversation where there is no chat template or that it refuses, and where a token that is needed
-    does not exist.
+    Raises: TooLongError for a prompt and completion of more than `max_tokens` tokens; NoTokensError for an empty
+    completion; InputError for a conversation where there is no chat template or that it refuses, and where a token that
+    is needed does not exist.
     """
     for index, completion in enumerate(completions):
         if not completion:
-            raise InputError(f"completion {index} is empty: it has no probability ({_quote(prompt)})")
+            raise NoTokensError(f"completion {index} is empty: it has no probability ({_quote(prompt)})")
     text = as_text(prompt, tokenizer, template, opening)
     shared, rests = _split(text, completions, tokenizer)
     for index, rest in enumerate(rests):
         if not rest:
-            raise InputError(f"completion {index}, {completions[index]!r}, adds no token ({_quote(prompt)})")
+            raise NoTokensError(f"completion {index}, {completions[index]!r}, adds no token ({_quote(prompt)})")
     if end:
         rests = [_ended(rest, tokenizer) for rest in rests]
     start = shared or (_first_token(tokenizer),)

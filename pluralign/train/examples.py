@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from pluralign.data.render import render, render_prompt
+from pluralign.data.render import NoTokensError, render, render_prompt
 from pluralign.data.template import Template
 from pluralign.engine.batch import Drawn
 from pluralign.errors import InputError
@@ -88,7 +88,7 @@ class Renderer:
         """Examples in the preferences' order, with the end token, and the account of what did not fit.
 
         A completion that is too long loses its end; a preference whose prompt leaves no room for a completion, or one
-        of whose completions is empty, is left out.
+        of whose completions is empty (or of characters that the tokenizer drops), is left out.
         """
         fitting = Fitting()
         return list(self._examples(preferences, fitting)), fitting
@@ -99,10 +99,10 @@ class Renderer:
             if not texts:
                 yield from self._prompt(preference, fitting)
                 continue
-            if not all(texts):
+            fork = self._fork(preference, texts)
+            if fork is None:
                 fitting.empty_completion[preference.group] += 1
                 continue
-            fork = self._fork(preference, texts)
             room = self.max_length - len(fork.prompt)
             if room < 1:
                 fitting.prompt_too_long[preference.group] += 1
@@ -126,9 +126,13 @@ class Renderer:
         else:
             yield Example(Fork(prompt, ((end,),)), preference.group, preference=preference)
 
-    def _fork(self, preference: Preference, texts: tuple[str, ...]) -> Fork:
+    def _fork(self, preference: Preference, texts: tuple[str, ...]) -> Fork | None:
+        """The fork of a preference; None where a text is empty, or is nothing to the tokenizer."""
         with _named(preference):
-            return render(preference.prompt, texts, self.tokenizer, template=self.template, end=True)
+            try:
+                return render(preference.prompt, texts, self.tokenizer, template=self.template, end=True)
+            except NoTokensError:
+                return None
 
 
 @contextmanager

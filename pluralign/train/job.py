@@ -62,8 +62,8 @@ class Job:
 
     @property
     def temperature(self) -> float:
-        """The temperature of log-probabilities: what the method draws completions at, where it does."""
-        return getattr(self.options, "temperature", 1.0)
+        """The temperature of log-probabilities: what completions are drawn at, where the policy writes them."""
+        return 1.0 if self.rollouts is None else getattr(self.options, "temperature", 1.0)
 
     @property
     def reserved(self) -> int:

@@ -16,7 +16,9 @@ def use_bf16(wish: bool | Literal["auto"], device: torch.device) -> bool:
     if wish == "auto":
         return device.type == "cuda" and _native(device)
     if wish and not _native(device):
-        raise InputError(f'bf16 = true: this {device.type} does not compute in bfloat16; leave it at "auto"')
+        raise InputError(
+            f'bf16 = true: as PyTorch tells, this {device.type} does not compute in bfloat16; leave it at "auto"'
+        )
     return wish
 
 

@@ -1,11 +1,12 @@
 import json
 import resource
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from tokenizers import normalizers
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from pluralign.data.render import render
@@ -16,6 +17,7 @@ from pluralign.engine.reward_head import rewards
 from pluralign.errors import InputError, RunError
 from pluralign.methods import dpo, reward, sft
 from pluralign.records.training import Training
+from pluralign.train.examples import Renderer
 from pluralign.train.journal import Journal
 from pluralign.train.loop import Job, train
 
@@ -332,3 +334,24 @@ def test_what_is_not_finite_in_the_log_is_named_by_its_step(job, infinite):
     expected = {"metric": "step 1, step: logps/chosen is -inf", "held-out loss": "step 1, held_out: eval_loss is inf"}
     with pytest.raises(RunError, match=expected[infinite]):
         train(replace(job, method=odd, training=replace(FAST, max_steps=1)))
+
+
+def test_a_completion_of_nothing_but_what_the_tokenizer_drops_is_left_out_like_an_empty_one(job, base, preference):
+    tokenizer = load_causal(base, device="cpu")[1]
+    tokenizer.backend_tokenizer.normalizer = normalizers.Strip(left=False, right=True)
+    renderer = Renderer(completions=dpo.completions, tokenizer=tokenizer, template=job.template, max_length=64)
+    blank = preference(1, prompt="b the", rejected=" \n")
+    made, fitting = renderer.render([*job.preferences[:2], blank])
+    assert [example.preference for example in made] == list(job.preferences[:2])
+    assert fitting.record() == {"left_out_empty_completion": {"two": 1}}
+
+
+def test_what_an_offline_method_calls_temperature_is_its_own_affair(job, tmp_path):
+    @dataclass(frozen=True, kw_only=True)
+    class Warm(dpo.Options):
+        temperature: float = 3.0
+
+    short = replace(job, training=replace(FAST, max_steps=2))
+    for name, options in (("plain", dpo.Options()), ("warm", Warm())):
+        train(replace(short, options=options, out=tmp_path / name))
+    assert weights(tmp_path / "warm") == weights(tmp_path / "plain")
