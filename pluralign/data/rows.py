@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,20 +22,34 @@ _NUMBER = re.compile(r"row (\d+)\b")
 class Rows:
     """A table: where it comes from, what stands for its content in a key, and its rows.
 
-    `shards` names the files or splits that the rows stand in, in order, with the number of rows of each.
+    `shards` names the files or splits that the rows stand in, in order, with the number of rows of each. `numbers` are
+    the rows' own among all of these, from 1, where some are left out.
     """
 
     source: str
     fingerprint: str
     rows: tuple[Row, ...]
     shards: tuple[tuple[str, int], ...] = ()
+    numbers: tuple[int, ...] | None = None
+
+    def only(self, split: str, place: str) -> "Rows":
+        """The rows of one split. Raises: InputError that begins with `place` where there is none of that name."""
+        named = [str(row["split"]) if "split" in row else None for row in self.rows]
+        kept = tuple(number for number, name in enumerate(named, start=1) if name == split)
+        if not kept:
+            known = {name for name in named if name is not None}
+            if not known:
+                raise InputError(f'{place}: split = "{split}", but no row of {self.source} has a column "split"')
+            raise InputError(f"{place}: {self.source}: {unknown('split', split, known)}")
+        rows = tuple(self.rows[number - 1] for number in kept)
+        return replace(self, source=f'{self.source}, split "{split}"', rows=rows, numbers=kept)
 
     def locate(self, complaint: str) -> str:
         """A complaint, such as "row 7: …", with the file in front that holds the row, and its number there."""
         match = _NUMBER.match(complaint)
         if match is None:
             return f"{self.source}, {complaint}"
-        number = int(match[1])
+        number = int(match[1]) if self.numbers is None else self.numbers[int(match[1]) - 1]
         for name, count in self.shards:
             if number <= count:
                 return f"{name}, row {number}{complaint[match.end() :]}"
@@ -43,8 +57,8 @@ class Rows:
         return f"{self.source}, {complaint}"
 
 
-def read(source: str, *, sandbox: str, beside: Path, place: str, split: str | None = None) -> Rows:
-    """All rows of `source`, or those of one split: "sandbox" (its table called `sandbox`), a file, a folder, a hub id.
+def read(source: str, *, sandbox: str, beside: Path, place: str) -> Rows:
+    """All rows of `source`: "sandbox" (its table called `sandbox`), a file, a folder, a hub id.
 
     A folder stands for all files with rows in it. A hub id is `owner/name`, with a folder of it behind another slash,
     with `:config` where the data set has several, and an optional `@revision` at the end. Rows of a folder and of the
@@ -53,19 +67,16 @@ def read(source: str, *, sandbox: str, beside: Path, place: str, split: str | No
     Raises `InputError` that names the file and the line where a file is damaged, or what is missing.
     """
     if source == "sandbox":
-        found = _sandbox(sandbox)
-    else:
-        path = find(source, beside)
-        if path.is_file():
-            table = tuple(read_file(path, place))
-            found = Rows(str(path), file_key(path)[:16], table, ((str(path), len(table)),))
-        elif path.is_dir():
-            found = _folder(path, place)
-        elif is_path(source):
-            raise InputError(f'{place}: there is no file "{source}"')
-        else:
-            found = _from_hub(source, place)
-    return found if split is None else _only(found, split, place)
+        return _sandbox(sandbox)
+    path = find(source, beside)
+    if path.is_file():
+        table = tuple(read_file(path, place))
+        return Rows(str(path), file_key(path)[:16], table, ((str(path), len(table)),))
+    if path.is_dir():
+        return _folder(path, place)
+    if is_path(source):
+        raise InputError(f'{place}: there is no file "{source}"')
+    return _from_hub(source, place)
 
 
 def is_path(source: str) -> bool:
@@ -99,17 +110,6 @@ def _joined(source: str, fingerprint: str, parts: Sequence[tuple[str, str, tuple
     """The rows of several parts (name, split, rows) as one table."""
     rows = tuple({"split": split} | dict(row) for _, split, part in parts for row in part)
     return Rows(source, fingerprint, rows, tuple((name, len(part)) for name, _, part in parts))
-
-
-def _only(found: Rows, split: str, place: str) -> Rows:
-    """The rows of one split; their numbers are counted within it."""
-    kept = tuple(row for row in found.rows if row.get("split") == split)
-    if not kept:
-        known = {str(row["split"]) for row in found.rows if "split" in row}
-        if not known:
-            raise InputError(f'{place}: split = "{split}", but no row of {found.source} has a column "split"')
-        raise InputError(f"{place}: {found.source}: {unknown('split', split, known)}")
-    return Rows(f'{found.source}, split "{split}"', found.fingerprint, kept)
 
 
 def _from_hub(source: str, place: str) -> Rows:
@@ -164,7 +164,7 @@ def _address(source: str) -> tuple[str, str, str | None, str | None, str | None]
 
 def _why(error: Exception) -> str:
     """The first line, and how to write it where a configuration has to be picked or the data are made by a script."""
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
     if "available configs" in str(error):
         return " ".join(lines[:2]) + ' (write "owner/name:config")'
     if "scripts are no longer supported" in str(error):

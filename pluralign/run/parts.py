@@ -60,7 +60,6 @@ class Exam:
     every: frozenset[str]
     limit: int | None
     reference: Mapping[str, str]
-    source: str
     fingerprint: str
     intersections: tuple[Intersection, ...] = ()
 

@@ -9,18 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from pluralign.data import rows
+from pluralign.data.rows import Rows
 from pluralign.data.template import PLAIN
 from pluralign.errors import InputError, unknown
 from pluralign.records.item import Item
 from pluralign.run import ladder
 from pluralign.run.intersections import intersect, told_of
 from pluralign.run.parts import Exam, Prepared, Voices
+from pluralign.run.progress import named
 from pluralign.run.prompts import check_prompts, read_template
 from pluralign.run.rungs import base_rung, rungs_of_records, trained_rungs
-from pluralign.run.voices import check_completions, check_dialogues, gather, unused_margins
+from pluralign.run.voices import check_completions, gather, unused_margins
 from pluralign.run.voices import notices as notices_of
 from pluralign.runfile.parts import AuditPart, RunFile
 
@@ -33,7 +34,8 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
     notices: list[str] = []
     template = PLAIN
     if file.recorded is not None:
-        rungs, ladders, notices = rungs_of_records(file.recorded)
+        with named(file.recorded.place):
+            rungs, ladders, notices = rungs_of_records(file.recorded)
         voices = gather(file)
         by_name = {part.name: part for part in voices}
     else:
@@ -42,7 +44,6 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
         voices = gather(file)
         by_name = {part.name: part for part in voices}
         check_completions(file.stages, by_name)
-        check_dialogues(voices, template.policy, file.path.name)
         rungs = trained_rungs(file, base, by_name, runs / file.path.stem, template)
         ladders = ladder.ways([rung.stage for rung in rungs])
     exams = [_exam(part, file, by_name, limit) for part in file.audits]
@@ -65,17 +66,17 @@ def prepare(file: RunFile, runs: Path, limit: int | None = None) -> Prepared:
 
 
 def _exam(part: AuditPart, file: RunFile, voices: dict[str, Voices], limit: int | None) -> Exam:
-    source, fingerprint, table = _questions(part, file, voices)
+    table = _questions(part, file, voices)
     try:
-        items = tuple(part.module.items(table, part.options))
+        items = tuple(part.module.items(table.rows, part.options))
     except InputError as error:
-        raise InputError(f"{part.place}: {source}, {error}") from error
+        raise InputError(f"{part.place}: {table.locate(str(error))}") from error
     if not items:
-        raise InputError(f"{part.place}: {source} gives no items with these options")
+        raise InputError(f"{part.place}: {table.source} gives no items with these options")
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
-            raise InputError(f'{part.place}: {source}: two items have the id "{item.id}"')
+            raise InputError(f'{part.place}: {table.source}: two items have the id "{item.id}"')
         seen.add(item.id)
     shortest = limit if part.header.limit is None else min(part.header.limit, limit or part.header.limit)
     kept = _shorten(items, shortest)
@@ -85,29 +86,27 @@ def _exam(part: AuditPart, file: RunFile, voices: dict[str, Voices], limit: int 
         every=frozenset(seen),
         limit=shortest,
         reference=_reference(part, items),
-        source=source,
-        fingerprint=fingerprint,
+        fingerprint=table.fingerprint,
         intersections=intersect(part.header.intersections, kept, part.place),
     )
 
 
-def _questions(part: AuditPart, file: RunFile, voices: dict[str, Voices]) -> tuple[str, str, Iterable[Any]]:
-    """Where an audit's rows come from, what stands for their content in a key, and the rows."""
+def _questions(part: AuditPart, file: RunFile, voices: dict[str, Voices]) -> Rows:
+    """An audit's rows."""
     if part.header.data is not None:
-        held_out = voices[part.header.data]
-        return f"held-out of {held_out.name}", held_out.entry.key, [asdict(pair) for pair in held_out.held_out]
+        data = voices[part.header.data]
+        return Rows(f"held-out of {data.name}", data.entry.key, tuple(asdict(pair) for pair in data.held_out))
     if part.header.rows is None and file.recorded is not None:
         adapter = file.recorded
-        table = list(adapter.module.rows(part.header.uses, adapter.options))
+        with named(part.place):
+            table = tuple(adapter.module.rows(part.header.uses, adapter.options))
         text = json.dumps(table, ensure_ascii=False, sort_keys=True, default=str)
-        return str(adapter.header.uses), hashlib.sha256(text.encode()).hexdigest()[:16], table
+        return Rows(adapter.header.uses, hashlib.sha256(text.encode()).hexdigest()[:16], table)
     source = part.header.rows or getattr(part.module, "ROWS", None)
     if source is None:
         raise InputError(f'{part.place}: option "rows" is missing: a file, a hub id, or "sandbox"')
-    read = rows.read(
-        source, sandbox=getattr(part.module, "SANDBOX", part.header.uses), beside=file.beside, place=part.place
-    )
-    return read.source, read.fingerprint, read.rows
+    sandbox = getattr(part.module, "SANDBOX", part.header.uses)
+    return rows.read(source, sandbox=sandbox, beside=file.beside, place=part.place)
 
 
 def _reference(part: AuditPart, items: Sequence[Item]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pluralign.data.dialogue import ASSISTANT, is_dialogue
 from pluralign.data.template import Template
 from pluralign.data.template import read_template as read
 from pluralign.errors import InputError
@@ -16,8 +17,9 @@ from pluralign.runfile.parts import RunFile
 if TYPE_CHECKING:
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-Roles = tuple[str, ...] | None
-"""Who speaks in a prompt, turn by turn; None for plain text."""
+Form = str | tuple[str, ...]
+"""What its rendering depends on: who speaks in a prompt, turn by turn; or DIALOGUE or TEXT for one in one text."""
+DIALOGUE, TEXT = "dialogue", "text"
 
 
 def read_template(file: RunFile) -> Template:
@@ -30,17 +32,17 @@ def read_template(file: RunFile) -> Template:
 
 
 def check_prompts(rungs: Iterable[Rung], voices: Iterable[Voices], exams: Iterable[Exam], template: Template) -> None:
-    """Refuse prompts that a model has no chat template for, or that its chat template refuses.
+    """Refuse prompts that a model has no chat template for, that its chat template refuses, or would dress again.
 
-    One prompt of each order of speakers is rendered. A stage that is trained has the tokenizer of its parent, so each
-    tokenizer is read once; where there is nothing but plain text to give as it stands, none is. Reward models that
-    judge a stage read its prompts too.
+    One prompt of each order of speakers is rendered, one text and one dialogue in a text. A stage that is trained has
+    the tokenizer of its parent, so each tokenizer is read once; where there is nothing but plain text to give as it
+    stands, none is. Reward models that judge a stage read its prompts too.
 
     Raises: InputError that names the data or the audit, and the model.
     """
     by_name = {rung.stage.name: rung for rung in rungs}
     data = {part.name: part for part in voices}
-    wanted: dict[str, dict[Roles, tuple[Prompt, str]]] = {}
+    wanted: dict[str, dict[Form, tuple[Prompt, str]]] = {}
     for rung in by_name.values():
         if rung.recorded is None:
             trained = list(_trained_on(rung, data))
@@ -49,7 +51,7 @@ def check_prompts(rungs: Iterable[Rung], voices: Iterable[Voices], exams: Iterab
                 prompts = wanted.setdefault(root(reader, by_name).stage.name, {})
                 for prompt, place in read:
                     if not isinstance(prompt, str) or template.policy != "plain":
-                        prompts.setdefault(_roles(prompt), (prompt, place))
+                        prompts.setdefault(_form(prompt), (prompt, place))
     for name, prompts in wanted.items():
         if prompts:
             _check(by_name[name], prompts.values(), template)
@@ -79,8 +81,10 @@ def _asked(rung: Rung, exams: Iterable[Exam]) -> Iterator[tuple[Prompt, str]]:
                     yield ask.prompt, exam.part.place
 
 
-def _roles(prompt: Prompt) -> Roles:
-    return None if isinstance(prompt, str) else tuple(turn.role for turn in prompt)
+def _form(prompt: Prompt) -> Form:
+    if isinstance(prompt, str):
+        return DIALOGUE if is_dialogue(prompt) and ASSISTANT in prompt else TEXT
+    return tuple(turn.role for turn in prompt)
 
 
 def _check(rung: Rung, prompts: Iterable[tuple[Prompt, str]], template: Template) -> None:
@@ -89,9 +93,15 @@ def _check(rung: Rung, prompts: Iterable[tuple[Prompt, str]], template: Template
     tokenizer = _tokenizer(rung)
     for prompt, place in prompts:
         try:
-            as_text(prompt, tokenizer, template)
+            text = as_text(prompt, tokenizer, template)
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
+        if _form(prompt) == DIALOGUE and text != prompt:
+            raise InputError(
+                f'{place}: its prompts are dialogues with "Human:" and "Assistant:" in one text, which the chat '
+                f'template of model "{tokenizer.name_or_path}" would take for one turn; give them as messages '
+                '(form = "messages" where the source has it), or as they stand (template = "plain")'
+            )
 
 
 def _tokenizer(rung: Rung) -> "PreTrainedTokenizerBase":

@@ -8,7 +8,7 @@ from typing import Any
 
 from pluralign import plugins
 from pluralign.data import mix, rows
-from pluralign.data.dialogue import is_dialogue
+from pluralign.data.rows import Rows
 from pluralign.data.sampling import Sampling
 from pluralign.errors import InputError
 from pluralign.records.preference import LeftOut, Preference
@@ -44,27 +44,27 @@ def gather(file: RunFile) -> tuple[Voices, ...]:
 
 def _read(part: DataPart, file: RunFile) -> Gathered:
     header, module = part.header, part.module
-    preferences, left_out, fingerprint = _load(part, header.split, file)
+    sandbox = getattr(module, "SANDBOX", "preferences")
+    table = rows.read(header.rows or module.ROWS, sandbox=sandbox, beside=file.beside, place=part.place)
+    preferences, left_out = _load(part, table, header.split)
     apart = header.held_out if isinstance(header.held_out, str) else None
     held_out: list[Preference] = []
     if apart is not None:
-        held_out, others, _ = _load(part, apart, file)
+        held_out, others = _load(part, table, apart)
         left_out.update(others)
     made_of = {
-        "source": plugins.version(module),
+        "source": f"{header.uses} {plugins.version(module)}",
         "options": plugins.plain(part.options),
-        "rows": fingerprint,
+        "rows": table.fingerprint,
         "split": header.split,
         "held_out_split": apart,
     }
     return Gathered(preferences=preferences, held_out=held_out, left_out=left_out, made_of=made_of)
 
 
-def _load(part: DataPart, split: str | None, file: RunFile) -> tuple[list[Preference], Counter[str], str]:
-    """The preferences of a split, how many others are left out by reason, and the rows' fingerprint."""
-    sandbox = getattr(part.module, "SANDBOX", "preferences")
-    source = part.header.rows or part.module.ROWS
-    table = rows.read(source, sandbox=sandbox, beside=file.beside, place=part.place, split=split)
+def _load(part: DataPart, everything: Rows, split: str | None) -> tuple[list[Preference], Counter[str]]:
+    """The preferences of a split, or of all rows, and how many others are left out by reason."""
+    table = everything if split is None else everything.only(split, part.place)
     preferences: list[Preference] = []
     left_out: Counter[str] = Counter()
     try:
@@ -75,7 +75,7 @@ def _load(part: DataPart, split: str | None, file: RunFile) -> tuple[list[Prefer
                 preferences.append(found)
     except InputError as error:
         raise InputError(f"{part.place}: {table.locate(str(error))}") from error
-    return preferences, left_out, table.fingerprint
+    return preferences, left_out
 
 
 def _mixture(part: DataPart, sets: Mapping[str, Gathered]) -> Gathered:
@@ -137,6 +137,12 @@ def _sides(
     if sampling.per_group is None:
         return mix.split(mix.mix(pool, sampling, seed=seed, place=part.place), share)
     train, held_out = mix.split(pool, share)
+    untrained = sorted({pair.group for pair in pool} - {pair.group for pair in train})
+    if untrained:
+        raise InputError(
+            f'{part.place}: per_group = {sampling.per_group}, but every prompt of "{untrained[0]}" is held out; '
+            "lower held_out"
+        )
     return mix.mix(train, sampling, seed=seed, place=part.place), held_out
 
 
@@ -169,17 +175,6 @@ def check_completions(stages: Sequence[StagePart], voices: Mapping[str, Voices])
                 )
 
 
-def check_dialogues(voices: Sequence[Voices], policy: str, file: str) -> None:
-    """Refuse dialogues in one text where a chat template would dress them again. Raises: InputError."""
-    for data in voices if policy == "chat" else ():
-        if any(isinstance(pair.prompt, str) and is_dialogue(pair.prompt) for pair in (*data.train, *data.held_out)):
-            raise InputError(
-                f'{file}: data "{data.name}": its prompts are dialogues with "Human:" and "Assistant:" in one text, '
-                "which the chat template would take for one turn; give them as messages: "
-                'form = "messages" where the source has it'
-            )
-
-
 def notices(parts: Sequence[DataPart], voices: Sequence[Voices]) -> Iterator[str]:
     """What was left out of each set, and how many prompts are trained on in one and held out in another.
 
@@ -189,8 +184,10 @@ def notices(parts: Sequence[DataPart], voices: Sequence[Voices]) -> Iterator[str
         if data.left_out and not part.header.mix:
             listed = ", ".join(f"{why} ({count})" for why, count in data.left_out.items())
             yield f'data "{data.name}": left out: {listed}.'
+    trained = {data.name: {pair.prompt_id for pair in data.train} for data in voices}
+    held_out = {data.name: {pair.prompt_id for pair in data.held_out} for data in voices}
     for one, other in permutations(voices, 2):
-        common = {pair.prompt_id for pair in one.train} & {pair.prompt_id for pair in other.held_out}
+        common = trained[one.name] & held_out[other.name]
         if common:
             yield (
                 f'data "{one.name}" trains on {len(common)} prompts that data "{other.name}" holds out; '

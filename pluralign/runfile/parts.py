@@ -67,7 +67,8 @@ class DataHeader:
     `rows` come from a file, a folder, the hub or the sandbox, all of them or those of one `split`; or `mix` names other
     data sets of the file, each of which becomes a group called by its name (`groups = "sets"`), or keeps its `"own"`.
     `shares`, `temperature`, `per_group`, `size` and `repeat` say what is drawn (`data.sampling.Sampling`). Prompts are
-    `held_out`, a share from 0 to below 1; or the name of a split that is, whole, here and in every mix.
+    `held_out`, a share from 0 to below 1; or the name of a split that is, whole, here and in every mix. A mix is drawn
+    from all pairs of its sets: what these draw, and the shares that they hold out, are theirs alone.
     """
 
     uses: str = "pairs"

@@ -76,6 +76,20 @@ def test_a_torn_csv_is_named(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_quotation_that_goes_wrong_is_named_with_its_own_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('a,b\n1,"2\n2"\n3,"x"y\n5,6\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"a\.csv, line 4: .*expected after"):
+        read(path)
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("prompt,chosen,chosen\na,b,c\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r'a\.csv, line 1: 2 columns are called "chosen"; rename all but one'):
+        read(path)
+
+
 @pytest.mark.parametrize("delimiter", [",", "\t"])
 def test_a_csv_torn_inside_its_last_field_is_named(tmp_path: Path, delimiter: str) -> None:
     path = write_csv(tmp_path / ("torn.csv" if delimiter == "," else "torn.tsv"), delimiter)
@@ -162,10 +176,11 @@ def test_a_file_is_looked_for_beside_the_run_file(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("loaded")
 def test_one_split_of_the_hub_can_be_read_and_a_wrong_one_is_named() -> None:
-    found = rows.read("lab/data", sandbox="", beside=Path(), place="here", split="test")
+    everything = rows.read("lab/data", sandbox="", beside=Path(), place="here")
+    found = everything.only("test", "here")
     assert [dict(row) for row in found.rows] == [{"split": "test", "id": 1}]
     with pytest.raises(InputError, match='here: lab/data: unknown split "tset"; did you mean "test"'):
-        rows.read("lab/data", sandbox="", beside=Path(), place="here", split="tset")
+        everything.only("tset", "here")
 
 
 def test_a_data_set_made_by_a_script_is_told_where_its_copy_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +215,7 @@ def test_a_folder_is_all_its_shards_and_their_names_are_splits(tmp_path: Path) -
         ("test", 3),
         ("test", 4),
     ]
-    only = rows.read(str(folder), sandbox="", beside=tmp_path, place="here", split="test")
+    only = found.only("test", "here")
     assert [row["id"] for row in only.rows] == [3, 4]
     moved = folder.rename(tmp_path / "elsewhere")
     assert rows.read(str(moved), sandbox="", beside=tmp_path, place="here").fingerprint == found.fingerprint
@@ -213,6 +228,21 @@ def test_a_complaint_about_a_row_names_its_shard(tmp_path: Path) -> None:
     assert found.locate('row 3: no column "x"').endswith('train-00001-of-00002.jsonl.gz, row 1: no column "x"')
     assert found.locate("row 5: bad").endswith("test.jsonl, row 2: bad")
     assert found.locate("no rows") == f"{found.source}, no rows"
+    test = found.only("test", "here")
+    assert test.locate("row 2: bad").endswith("test.jsonl, row 2: bad"), "whatever stands in other splits"
+
+
+def test_a_row_of_a_split_is_known_by_its_place_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"split": split}) + "\n" for split in ("train", "test", "train", "test")))
+    train = rows.read(str(path), sandbox="", beside=tmp_path, place="here").only("train", "here")
+    assert train.locate("row 2: bad") == f"{path}, row 3: bad"
+
+
+def test_a_split_that_is_a_number_is_known_by_its_digits(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"split": 0}\n{"split": 1}\n')
+    found = rows.read(str(tmp_path / "a.jsonl"), sandbox="", beside=tmp_path, place="here")
+    assert found.only("1", "here").rows == ({"split": 1},)
 
 
 def test_a_folder_without_rows_and_rows_without_a_split_are_named(tmp_path: Path) -> None:
@@ -220,7 +250,7 @@ def test_a_folder_without_rows_and_rows_without_a_split_are_named(tmp_path: Path
         read(tmp_path)
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
     with pytest.raises(InputError, match=r'split = "train", but no row of .*a\.jsonl has a column "split"'):
-        rows.read(str(tmp_path / "a.jsonl"), sandbox="", beside=tmp_path, place="here", split="train")
+        rows.read(str(tmp_path / "a.jsonl"), sandbox="", beside=tmp_path, place="here").only("train", "here")
 
 
 @pytest.mark.parametrize("name", ["torn.jsonl.gz", "torn.csv.gz", "torn.json.gz"])

@@ -26,7 +26,6 @@ def test_codes_are_of_the_groups_that_were_read() -> None:
         every=frozenset("i"),
         limit=None,
         reference={},
-        source="",
         fingerprint="",
     )
     table = TableBuilder()

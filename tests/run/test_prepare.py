@@ -97,6 +97,40 @@ def test_chat_needs_a_template(prepared, tiny, base, tmp_path):
         prepared('template = "chat"\n' + HEAD + existing + AUDIT, base=chatty, found=base)
 
 
+@pytest.mark.parametrize("template", ["chat", "auto"])
+def test_a_dialogue_in_one_text_is_not_put_into_a_chat_template(prepared, tiny, tmp_path, template):
+    opening = "\n\nHuman: the {}\n\nAssistant:"
+    rows = [{"prompt": opening.format(n), "chosen": " in", "rejected": " at"} for n in range(12)]
+    whose = {"group": "us", "language": "en", "prompt_id": "1"}
+    mixed = [rows[0] | {"prompt": "the?"} | whose, rows[1] | whose]
+    for name, table in (("talk", rows), ("more", mixed)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
+    chatty = tiny.save_model(tmp_path / "chatty", "llama", bos=True, chat=True)
+    talk = HEAD.replace('rows = "sandbox"\nsize = 40', 'uses = "hh_rlhf"\nrows = "talk.jsonl"') + DPO
+    refused = r'dialogues .* in one text, which the chat template of model ".*chatty" would take for one turn; '
+    with pytest.raises(InputError, match=rf'^run\.toml: stage "dpo": its prompts are {refused}.*form = "messages"'):
+        prepared(f'template = "{template}"\n' + talk, base=chatty)
+    prepared(talk, base=chatty)
+    messages = talk.replace('"hh_rlhf"', '"hh_rlhf"\nform = "messages"')
+    prepared(f'template = "{template}"\n' + messages, base=chatty)
+    audit = HEAD + AUDIT.replace('data = "voices"', 'rows = "more.jsonl"')
+    with pytest.raises(InputError, match=rf'^run\.toml: audit "preferences": its prompts are {refused}'):
+        prepared(f'template = "{template}"\n' + audit, base=chatty)
+    if template == "auto":
+        prepared(f'template = "{template}"\n' + talk)
+
+
+def test_a_row_that_an_audit_cannot_read_is_named_by_its_file(prepared, tmp_path):
+    (tmp_path / "shards").mkdir()
+    row = {"prompt": "the ", "chosen": "in", "rejected": "at", "group": "us", "language": "en", "prompt_id": "1"}
+    for name, given in (("a", [row] * 3), ("b", [row, row | {"chosen": None}])):
+        text = "".join(json.dumps(each) + "\n" for each in given)
+        (tmp_path / "shards" / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    place = r'^run\.toml: audit "preferences": .*shards/b\.jsonl, row 2: column "chosen" is None'
+    with pytest.raises(InputError, match=place):
+        prepared(HEAD + AUDIT.replace('data = "voices"', 'rows = "shards"'))
+
+
 def test_a_key_holds_what_results_depend_on(prepared, monkeypatch):
     def key(option: str) -> str:
         return prepared(HEAD + DPO + option).rung("dpo").stage.key

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from pluralign.data import rows
 from pluralign.errors import InputError
 from pluralign.run.parts import Voices
-from pluralign.run.voices import check_completions, check_dialogues, gather, notices, unused_margins
+from pluralign.run.voices import check_completions, gather, notices, unused_margins
 from pluralign.runfile.parts import RunFile
 from pluralign.runfile.read import read
 
@@ -113,6 +114,45 @@ def test_a_split_is_held_out_as_a_whole_and_its_prompts_are_trained_on_nowhere(p
         gather(parse(own.replace('"test"', '"tset"')))
 
 
+def test_a_key_says_by_which_source_rows_were_read(parse, tmp_path: Path) -> None:
+    prompt = "\n\nHuman: Question {}?\n\nAssistant:"
+    rows = [{"prompt": prompt.format(n), "chosen": " yes", "rejected": " no"} for n in range(COUNT)]
+    write(tmp_path / "read_by_two.jsonl", rows)
+    text = '[data.both]\nrows = "read_by_two.jsonl"\nuses = "{}"\n'
+    (dialogues,), (questions,) = (gather(parse(text.format(uses))) for uses in ("hh_rlhf", "qa_feedback"))
+    assert {pair.prompt for pair in dialogues.train} != {pair.prompt for pair in questions.train}
+    assert dialogues.entry.key != questions.entry.key
+
+
+def test_a_group_of_which_so_many_are_wanted_is_not_held_out_as_a_whole(parse, tmp_path: Path) -> None:
+    few = [{"prompt": "Alone?", "chosen": "a", "rejected": "b", "group": "few"}]
+    many = [{"prompt": f"Question {n}?", "chosen": "a", "rejected": "b", "group": "many"} for n in range(COUNT)]
+    write(tmp_path / "uneven.jsonl", few + many)
+    text = '[data.uneven]\nrows = "uneven.jsonl"\nper_group = 3\nrepeat = true\nheld_out = {}\n'
+    (kept,) = gather(parse(text.format(0.1)))
+    assert Counter(pair.group for pair in kept.train) == {"few": 3, "many": 3}
+    with pytest.raises(InputError, match='data "uneven": per_group = 3, but every prompt of "few" is held out'):
+        gather(parse(text.format(0.95)))
+
+
+def test_a_row_of_a_split_is_named_by_its_file_which_is_read_once(
+    parse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    fine = {"prompt": "Question?", "chosen": "a", "rejected": "b", "group": "us"}
+    write(tmp_path / "set" / "test.jsonl", [fine] * 3)
+    write(tmp_path / "set" / "train.jsonl", [fine | {"prompt": "Another?"}, fine])
+    text = '[data.own]\nrows = "set"\nsplit = "train"\nheld_out = "test"\n'
+    opened: list[str] = []
+    read_file = rows.read_file
+    monkeypatch.setattr(rows, "read_file", lambda path, place: opened.append(path.name) or read_file(path, place))
+    (own,) = gather(parse(text))
+    assert (len(own.train), len(own.held_out), sorted(opened)) == (1, 3, ["test.jsonl", "train.jsonl"])
+    write(tmp_path / "set" / "train.jsonl", [fine, fine | {"rejected": None}])
+    with pytest.raises(InputError, match=r'data "own": .*set/train\.jsonl, row 2: column "rejected" is None'):
+        gather(parse(text))
+
+
 def test_a_key_follows_the_sets_that_are_mixed(parse, tmp_path: Path) -> None:
     first = [each.entry.key for each in gather(parse(BOTH))]
     assert len(set(first)) == 3
@@ -146,14 +186,6 @@ def test_fine_tuning_takes_demonstrations_and_not_prompts_alone(parse) -> None:
     file = parse(SHOWN.replace("demonstrations", "prompts") + 'prompt = "text"\n' + STAGE.format(method="sft"))
     with pytest.raises(InputError, match='data "shown" holds prompts without completions'):
         check_completions(file.stages, {each.name: each for each in gather(file)})
-
-
-def test_a_dialogue_in_one_text_is_not_put_into_a_chat_template(parse) -> None:
-    voices = gather(parse(BOTH))
-    check_dialogues(voices, "plain", "run.toml")
-    with pytest.raises(InputError, match=r'run.toml: data "talk": .* as messages: form = "messages"'):
-        check_dialogues(voices[1:2], "chat", "run.toml")
-    check_dialogues(gather(parse(TALK + 'form = "messages"\n')), "chat", "run.toml")
 
 
 @pytest.mark.parametrize(
