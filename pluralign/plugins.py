@@ -11,8 +11,9 @@ import importlib.util
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -32,12 +33,19 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 """What a plug-in of each folder must have; `docs/architecture.md` says what each is."""
 
 FOLDERS: tuple[Folder, ...] = ("sources", "methods", "weightings", "audits")
+_TYPES = ("str", "int", "float", "bool", "path")
+"""What pydantic calls the types of an option that may be of several."""
 
 
 def names(folder: Folder) -> tuple[str, ...]:
     """Names of the package's own plug-ins in `folder`, without importing any."""
     here = Path(__file__).parent / folder
     return tuple(sorted(path.stem for path in here.glob("*.py") if not path.stem.startswith("_")))
+
+
+def label(name: str) -> str:
+    """What a plug-in is called where a run file gives it no name of its own: a user's file by its stem."""
+    return Path(name).stem if name.endswith(".py") else name
 
 
 def find(source: str, beside: Path) -> Path:
@@ -65,11 +73,18 @@ def load(folder: Folder, name: str, *, beside: Path, place: str) -> ModuleType:
     if name.endswith(".py"):
         return load_file(find(name, beside), folder, place=place)
     if "." in name.strip("."):
-        try:
-            return _complete(importlib.import_module(name), folder, place)
-        except (ImportError, SyntaxError, TypeError, ValueError) as error:
-            raise InputError(f'{place}: the module "{name}" cannot be imported: {error}') from error
+        return _complete(_import(name, place), folder, place)
     raise InputError(f"{place}: {unknown(folder.removesuffix('s'), name, names(folder))}")
+
+
+def _import(name: str, place: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except InputError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f'{place}: the module "{name}" cannot be imported: {what}') from error
 
 
 def _complete(module: ModuleType, kind: str, place: str) -> ModuleType:
@@ -77,6 +92,7 @@ def _complete(module: ModuleType, kind: str, place: str) -> ModuleType:
         if not hasattr(module, name):
             needed = ", ".join(REQUIRED[kind])
             raise InputError(f'{place}: {module.__file__} has no "{name}"; it needs {needed}')
+    version(module)  # now, that the text in the key is the one that was read
     return module
 
 
@@ -113,13 +129,8 @@ def find_function(name: str, beside: Path, place: str) -> tuple[ModuleType, Call
     Raises: InputError where there is none, or the module does not import.
     """
     where, _, function = name.rpartition(":")
-    if where.endswith(".py"):
-        module = load_file(find(where, beside), "function", place=place)
-    else:
-        try:
-            module = importlib.import_module(where)
-        except (ImportError, SyntaxError, TypeError, ValueError) as error:
-            raise InputError(f'{place}: the module "{where}" cannot be imported: {error}') from error
+    own = where.endswith(".py")
+    module = load_file(find(where, beside), "function", place=place) if own else _import(where, place)
     found = getattr(module, function, None)
     if not callable(found):
         known = (other for other in vars(module) if callable(getattr(module, other)) and not other.startswith("_"))
@@ -132,10 +143,13 @@ def _parts(name: str) -> list[str]:
     return sorted(other for other in sys.modules if other.startswith(f"{name}."))
 
 
+@cache
 def version(module: ModuleType) -> str:
     """What a content key holds of a plug-in: its VERSION and, for a user's own file, its text as well.
 
-    With it goes the text of the files beside it that it imports.
+    With it goes the text of the files beside it that "FILE.py" imports as it is loaded, or of the modules below a
+    package; a change in any other that a user's module imports is told by its VERSION. The text is that of the first
+    call, when the module is loaded: what a file says later is not what is run.
     """
     declared = str(getattr(module, "VERSION", 0))
     if module.__name__.startswith("pluralign.") or module.__file__ is None:
@@ -180,14 +194,14 @@ def build(kind: type[T], table: Mapping[str, Any], place: str, start: T | None =
     values = {field.name: getattr(start, field.name) for field in fields(kind)} if start is not None else {}  # type: ignore[arg-type]
     values |= table
     for name, value in table.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f'{place}: option "{name}" = {value}: must be a finite number')
+        if not _is_finite(value):
+            what = "a finite number" if isinstance(value, float) else "of finite numbers"
+            raise InputError(f'{place}: option "{name}" = {value}: must be {what}')
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        place_in = [str(part) for part in first["loc"] if "[" not in str(part)]  # one with "[" is a type of several
-        where = ".".join(place_in) or "this part"
+        where = ".".join(_place_in(first["loc"])) or "this part"
         if first["type"] in ("missing", "missing_keyword_only_argument", "missing_argument"):
             raise InputError(f'{place}: option "{where}" is missing') from error
         what = first["msg"][:1].lower() + first["msg"][1:]
@@ -195,6 +209,20 @@ def build(kind: type[T], table: Mapping[str, Any], place: str, start: T | None =
         if not first["loc"]:
             raise InputError(f"{place}: {what}") from error
         raise InputError(f'{place}: option "{where}" = {first.get("input")!r}: {what}') from error
+
+
+def _place_in(location: Sequence[str | int]) -> Iterator[str]:
+    """An option and the place within it, without the types that pydantic names there where it may be of several."""
+    for depth, part in enumerate(map(str, location)):
+        if depth == 0 or not (part in _TYPES or "[" in part):
+            yield part
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value of a run file is neither infinite nor NaN, and holds nothing that is."""
+    if isinstance(value, dict | list):
+        return all(map(_is_finite, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def as_json(value: Any) -> Any:

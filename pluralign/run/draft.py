@@ -70,7 +70,7 @@ def draft(request: Request) -> Draft:
     limit: Table = {} if request.limit is None else {"limit": request.limit}
     sandbox = models[BASE] == "sandbox"
     parts = [
-        {"uses": _address(name), "name": _label(name)} | _rows(module, sandbox) | limit
+        {"uses": _address(name), "name": plugins.label(name)} | _rows(module, sandbox) | limit
         for name, module in zip(audits, modules, strict=True)
     ]
     table = override({**general, "stage": stages, "audit": parts}, request.settings, PLACE)
@@ -78,14 +78,9 @@ def draft(request: Request) -> Draft:
     for name, part in zip(audits, table["audit"], strict=True):
         if "rows" not in part:
             why = "the sandbox has no data for it" if sandbox else "no data come with it"
-            raise InputError(f"--audits {name}: {why}; say where they are: --set {_label(name)}.rows=FILE")
+            raise InputError(f"--audits {name}: {why}; say where they are: --set {plugins.label(name)}.rows=FILE")
     text = _text(table, [module.DESCRIPTION for module in modules])
     return Draft(text, "_".join(map(_short, models.values())))
-
-
-def _label(name: str) -> str:
-    """What an audit is called in the run file: a file by its stem."""
-    return Path(name).stem if name.endswith(".py") else name
 
 
 def _models(pairs: Sequence[str]) -> dict[str, str]:

@@ -238,7 +238,7 @@ def _audit(part: Table, path: Path) -> AuditPart:
         raise InputError(
             f'{path.name}: [[audit]]: option "uses" is missing; known: {", ".join(plugins.names("audits"))}'
         )
-    name = _check_name(part.get("name", Path(uses).stem), f"{path.name}: [[audit]]")
+    name = _check_name(part.get("name", plugins.label(uses)), f"{path.name}: [[audit]]")
     place = f'{path.name}: audit "{name}"'
     module = plugins.load("audits", uses, beside=path.parent, place=place)
     header, options = _headed(AuditHeader, part, module, place)
@@ -254,4 +254,4 @@ def _recorded(part: Any, path: Path) -> RecordedPart:
         raise InputError(f'{place}: option "uses" is missing: the adapter, a Python file beside the run file')
     module = plugins.load_file(plugins.find(part["uses"], path.parent), "adapter", place=place)
     header, options = _headed(RecordedHeader, part, module, place)
-    return RecordedPart(place=place, header=header, module=module, options=options)
+    return RecordedPart(place=place, header=header, module=module, options=plugins.anchored(options, path.parent))

@@ -41,7 +41,7 @@ def _part(table: Table, name: str, place: str) -> Table:
     found: dict[str, Table] = {f"data.{key}": part for key, part in table.get("data", {}).items()}
     for section in ("stage", "audit"):
         for part in table.get(section, []):
-            found[f"{section}.{part.get('name', part.get('uses', ''))}"] = part
+            found[f"{section}.{part.get('name', plugins.label(str(part.get('uses', ''))))}"] = part
     for section in ("recorded", "sweep", BASE):
         if isinstance(table.get(section), dict):
             found[section] = table[section]

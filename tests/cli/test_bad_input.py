@@ -94,7 +94,7 @@ def test_a_missing_run_file(tmp_path: Path) -> None:
 def test_a_data_root_without_outputs(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = call("run", str(EXAMPLE), "--set", "data_root=empty", "--runs", "out", cwd=tmp_path)
-    check_refused(done, "empty")
+    check_refused(done, 'unintended_impacts.toml: [recorded]: data_root: "empty')
     assert not (tmp_path / "out").exists()
 
 

@@ -90,6 +90,11 @@ def test_settings_fill_variables_and_override_options(tmp_path: Path) -> None:
         ("learning_rate = 1e-3", 'learning_rate = "fast"', 'run.toml: stage "sft": option "learning_rate"'),
         ("learning_rate = 1e-3", "learning_rate = -1.0", "above 0"),
         ("beta =", "beta = inf\nlabel_smoothing =", 'option "beta" = inf: must be a finite number'),
+        ("us = 0.5", "us = nan", "option \"shares\" = {'us': nan, 'india': 0.5}: must be of finite numbers"),
+        ('data = "voices"\nbeta', 'reference = 3\ndata = "voices"\nbeta', 'option "reference" = 3: input should be'),
+        ('data = "voices"\nbeta', 'reward = 3\ndata = "voices"\nbeta', 'option "reward" = 3: input should be'),
+        ("us = 0.5, india", 'us = "half", india', "option \"shares.us\" = 'half'"),
+        ("[[audit]]", "[data.more]\nrows = 'sandbox'\nheld_out = true\n[[audit]]", 'option "held_out" = True'),
         ("learning_rate = 1e-3", 'learning_rate = "3e-4"', "option \"learning_rate\" = '3e-4'"),
         ("learning_rate = 1e-3", "max_steps = true", 'option "max_steps" = True'),
         ("seed = 3", "seed = 4294967296", "seed must be at least 0 and below 2**32"),
@@ -154,6 +159,37 @@ def test_a_users_own_file_is_a_plug_in(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
     run = parse(tmp_path, GOOD.replace('uses = "dialects"', 'uses = "mine.py"'))
     assert run.audits[0].name == "mine"
+
+
+def test_audits_without_a_name_are_called_as_the_run_file_uses_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "VERSION = 1\nMEASURES = {}\nDESCRIPTION = ''\nitems = read = print\n"
+    for name in ("ours", "theirs", "mine"):
+        path = tmp_path / "named_lab" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(own, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("named_lab.ours", "named_lab.theirs", "named_lab/mine.py")
+    text = 'base = "sandbox"\n' + "".join(f'[[audit]]\nuses = "{name}"\nrows = "sandbox"\n' for name in names)
+    run = parse(tmp_path, text, "named_lab.theirs.limit=3", "mine.limit=4")
+    limits = {audit.name: audit.header.limit for audit in run.audits}
+    assert limits == {"named_lab.ours": None, "named_lab.theirs": 3, "mine": 4}
+
+
+def test_paths_of_an_adapter_are_looked_for_beside_the_run_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = "@dataclass(frozen=True, kw_only=True)\nclass Options:\n    data_root: Path\n"
+    adapter = f"from dataclasses import dataclass\nfrom pathlib import Path\nVERSION = 1\n{options}"
+    (tmp_path / "adapter.py").write_text(adapter + "stages = rows = replies = print\n", encoding="utf-8")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "elsewhere" / "near").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for given, found in (("outputs", tmp_path / "outputs"), ("near", Path("near")), ("absent", Path("absent"))):
+        run = parse(tmp_path, f'[recorded]\nuses = "adapter.py"\ndata_root = "{given}"\n')
+        assert run.recorded is not None
+        assert run.recorded.options.data_root == found
 
 
 def test_a_users_own_file_that_does_not_import_is_named(tmp_path: Path) -> None:
