@@ -52,7 +52,8 @@ def dress(turns: Turns, form: Form) -> Prompt:
     if form == "dialogue" and turns[0].role != "system":
         return "".join(f"\n\n{_NAMES[turn.role]}: {turn.content}" for turn in turns) + ASSISTANT
     if form == "dialogue" or len(turns) != 1:
-        raise InputError(f'form = "{form}" has no place for turns of {", ".join(turn.role for turn in turns)}')
+        said = ", ".join(turn.role for turn in turns)
+        raise InputError(f'form = "{form}" has no place for turns of {said}; write form = "messages"')
     return turns[0].content
 
 

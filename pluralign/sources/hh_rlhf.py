@@ -2,7 +2,8 @@
 
 Rows as on the hub, `chosen` and `rejected` whole dialogues, or with the `prompt` cut off already. The prompt is what
 both dialogues share, up to the last "Assistant:" in it; pairs that share none are left out, as are those where an
-answer goes on with the user's turn. The subsets are folders: `rows = "Anthropic/hh-rlhf/harmless-base"`.
+answer goes on with the user's turn and, as messages, the few where the assistant spoke just before. The subsets are
+folders: `rows = "Anthropic/hh-rlhf/harmless-base"`.
 Source: Bai et al. 2022, arXiv:2204.05862. Licence: MIT.
 """
 
@@ -15,7 +16,7 @@ from pluralign.errors import InputError
 from pluralign.records.preference import LeftOut, Preference
 from pluralign.records.row import Row, require, text
 
-VERSION = 1
+VERSION = 2
 ROWS = "Anthropic/hh-rlhf"
 NAME = "hh_rlhf"
 
@@ -57,5 +58,8 @@ def _pair(row: Row, number: int, options: Options, source: str) -> Preference | 
     group = group_of(row, options.group, number, NAME)
     if options.form == "dialogue":
         return pair(prompt, chosen, rejected, group=group, source=source, language="en")
+    turns = parse(prompt)
+    if turns[-1].role != "user":
+        return LeftOut(why="an answer to the assistant's own turn")
     answers = (answer(chosen, "messages"), answer(rejected, "messages"))
-    return pair(parse(prompt), *answers, group=group, source=source, language="en")
+    return pair(turns, *answers, group=group, source=source, language="en")

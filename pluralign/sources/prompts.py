@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pluralign.data.conversation import conversation, is_conversation, opening
-from pluralign.records.preference import Preference, Prompt
+from pluralign.records.preference import LeftOut, Preference, Prompt
 from pluralign.records.row import Row, require, text
 
-VERSION = 1
+VERSION = 2
 SANDBOX = "preferences"
 
 
@@ -29,8 +29,8 @@ class Options:
     prompt_id: str = "prompt_id"
 
 
-def load(rows: Iterable[Row], options: Options, source: str) -> Iterator[Preference]:
-    """One prompt a row, as a preference without completions.
+def load(rows: Iterable[Row], options: Options, source: str) -> Iterator[Preference | LeftOut]:
+    """One prompt a row, as a preference without completions; a blank one is left out.
 
     Raises `InputError` with the row's number where a column is missing, or is neither text nor messages.
     """
@@ -43,12 +43,16 @@ def load(rows: Iterable[Row], options: Options, source: str) -> Iterator[Prefere
             prompt = conversation(given, f'row {number}: column "{options.prompt}"')
         else:
             prompt = text(row, options.prompt, number)
+        known = opening(prompt)
+        if not known:
+            yield LeftOut(why="an empty prompt")
+            continue
         yield Preference(
             prompt=prompt,
             chosen="",
             rejected="",
             group=text(row, options.group, number) if options.group else options.group_name,
-            prompt_id=text(row, options.prompt_id, number) if options.prompt_id in row else opening(prompt),
+            prompt_id=text(row, options.prompt_id, number) if options.prompt_id in row else known,
             source=source,
             language=text(row, options.language, number) if options.language in row else "und",
         )

@@ -55,7 +55,11 @@ def load(rows: Iterable[Row], options: Options, source: str) -> Iterator[Prefere
         turns, chosen, rejected = made
         group = group_of(row, options.group, number, NAME)
         answers = (answer(chosen, options.form), answer(rejected, options.form))
-        yield pair(dress(turns, options.form), *answers, group=group, source=source, language="en")
+        try:
+            prompt = dress(turns, options.form)
+        except InputError as error:
+            raise InputError(f"row {number}: {error}") from error
+        yield pair(prompt, *answers, group=group, source=source, language="en")
 
 
 def _drawn(row: Row, number: int, options: Options) -> tuple[Turns, str, str] | LeftOut:

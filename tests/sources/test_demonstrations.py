@@ -84,3 +84,9 @@ def test_prompts_alone_have_no_completions() -> None:
     ]
     with pytest.raises(InputError, match='row 1: no column "who"'):
         list(prompts.load([{"prompt": "Why?"}], prompts.Options(group="who"), "x"))
+
+
+@pytest.mark.parametrize("blank", [" \n", [{"role": "user", "content": " "}]])
+def test_a_blank_prompt_is_left_out(blank: object) -> None:
+    rows = [{"prompt": blank}, {"prompt": blank, "prompt_id": 3}]
+    assert list(prompts.load(rows, prompts.Options(), "x")) == [LeftOut(why="an empty prompt")] * 2

@@ -49,6 +49,15 @@ def test_what_makes_no_pair_is_left_out_and_told_why(row: dict[str, str], why: s
     assert list(load([row], Options(), "hub")) == [LeftOut(why=why)]
 
 
+def test_an_answer_to_the_assistants_own_turn_is_no_message_of_its_own() -> None:
+    twice = "\n\nHuman: Hi\n\nAssistant: Hm.\n\nAssistant:"
+    row = {"chosen": twice + " Hello!", "rejected": twice + " Go away."}
+    (text,) = load([row], Options(), "hub")
+    assert isinstance(text, Preference)
+    assert (text.prompt, text.chosen) == (twice, " Hello!")
+    assert list(load([row], Options(form="messages"), "hub")) == [LeftOut(why="an answer to the assistant's own turn")]
+
+
 def test_a_prompt_that_is_no_dialogue_is_named() -> None:
     with pytest.raises(InputError, match='row 1: the prompt is no dialogue from "Human:" to "Assistant:"'):
         list(load([{"prompt": "Hi", "chosen": "a", "rejected": "b"}], Options(), "x"))

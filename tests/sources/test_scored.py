@@ -110,6 +110,11 @@ def test_binarized_sets_are_taken_as_they_are() -> None:
     assert load(ultrafeedback, row | {"score_rejected": 8.0}) == LeftOut(why="tie")
     with pytest.raises(InputError, match='row 1: column "score_chosen" is 8, below the 9'):
         load(ultrafeedback, row | {"score_rejected": 9.0})
+    brief = {"role": "system", "content": "Be brief."}
+    steered = row | {side: [brief, *row[side]] for side in ("chosen", "rejected")}
+    with pytest.raises(InputError, match='row 1: form = "dialogue" has no place for turns of system, user; write form'):
+        load(ultrafeedback, steered)
+    assert isinstance(load(ultrafeedback, steered, form="messages"), Preference)
 
 
 @pytest.mark.parametrize(
