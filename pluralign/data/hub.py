@@ -20,6 +20,8 @@ from pluralign.store import content_key, file_key
 
 _OLD_WEIGHTS = ("pytorch_model*.bin", "pytorch_model.bin.index.json", ADAPTER_WEIGHTS[1])
 _NEEDED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.tiktoken")
+_UNUSED = ("*/*", "consolidated*")
+"""Of those, what transformers does not read: folders, and Mistral's own copy of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +157,13 @@ def _from_hub(name: str, revision: str | None) -> Files:
 
 
 def _fetch(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
-    """The snapshot's folder with the files of its top level that fit `patterns`."""
+    """The snapshot's folder with the files of its top level that fit `patterns` and are of use."""
     from huggingface_hub import snapshot_download
 
     try:
-        fetched = snapshot_download(name, revision=revision, allow_patterns=list(patterns), ignore_patterns=["*/*"])
+        fetched = snapshot_download(
+            name, revision=revision, allow_patterns=list(patterns), ignore_patterns=list(_UNUSED)
+        )
     except Exception as error:
         reason = re.split(r"[.\n]", str(error).strip())[0] or type(error).__name__
         raise InputError(f'model "{name}" is no folder here and cannot be had from the hub: {reason}') from error

@@ -174,8 +174,8 @@ def _converse(turns: Sequence[Message], tokenizer: PreTrainedTokenizerBase, jinj
 
 def _split(text: str, completions: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> tuple[Ids, list[Ids]]:
     """What the encodings of the text, alone and with each completion, begin with, and how those with one go on."""
-    joint = _encode([text + completion for completion in completions], tokenizer)
-    shared = _common_prefix([*joint, _encode([text], tokenizer)[0]])
+    alone, *joint = _encode([text, *(text + completion for completion in completions)], tokenizer)
+    shared = _common_prefix([alone, *joint])
     return shared, [ids[len(shared) :] for ids in joint]
 
 
