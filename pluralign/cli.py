@@ -1,6 +1,7 @@
 """The command line: audit, run, plan, report, census, power, names."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -198,7 +199,7 @@ def _is_own(error: PluralignError) -> bool:
 
 
 def _command() -> str:
-    return " ".join(["pluralign", *sys.argv[1:]])
+    return shlex.join(["pluralign", *sys.argv[1:]])
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def describe(command: str) -> dict[str, str]:
         "python": sys.version.split()[0],
         "system": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),
+        "gpus": _gpus(),
     }
     return found | {name: _version(name) for name in PACKAGES}
 
@@ -33,6 +35,21 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _gpus() -> str:
+    """What NVIDIA's driver finds, such as "2 x NVIDIA H100 80GB HBM3"; "none" where there is no such driver."""
+    question = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        asked = subprocess.run(question, capture_output=True, text=True, check=False, timeout=20)
+    except FileNotFoundError:
+        return "none"
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown (nvidia-smi does not answer)"
+    if asked.returncode != 0:
+        return "unknown (nvidia-smi fails)"
+    found = Counter(line.strip() for line in asked.stdout.splitlines() if line.strip())
+    return ", ".join(f"{number} x {name}" for name, number in found.items()) or "none"
 
 
 def _commit() -> str:
