@@ -229,7 +229,11 @@ def _told(part: Table, recorded: RecordedPart) -> Table:
     """An [[audit]] with what the adapter knows of its options, where the run file does not say them itself."""
     if not hasattr(recorded.module, "audit_options") or not isinstance(part.get("uses"), str):
         return part
-    return plugins.as_json(recorded.module.audit_options(part["uses"], recorded.options)) | part
+    try:
+        known = recorded.module.audit_options(part["uses"], recorded.options)
+    except InputError as error:
+        raise InputError(f"{recorded.place}: {error}") from error
+    return plugins.as_json(known) | part
 
 
 def _audit(part: Table, path: Path) -> AuditPart:
