@@ -1,54 +1,55 @@
 """Where one group stands among all: the share of the others whose mean is larger than its own.
 
-The share jumps where two means pass each other, so it has no influence values; its bounds come from draws of clusters.
+The share jumps where two means pass each other: it has no influence values, and resampled clusters do not say how far
+off it may be (where many others are near, intervals from them held in 47 to 95 of 100 simulated audits). What can be
+said is which others surely stand above, and which below.
+Source: Mogstad, Romano, Shaikh and Wilhelm 2024 (bounds of ranks from tests of differences); Benjamini and Heller 2008.
 """
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
-from pluralign.stats.draws import portions
-from pluralign.stats.means import take_means
+from pluralign.stats.between import surely
+from pluralign.stats.means import Means, take_means
 from pluralign.stats.panel import Panel
+from pluralign.stats.quantiles import student_tails
+from pluralign.stats.spread import ALPHA
 
-DRAWS = 1000
+_ROUNDING = 1e-12
+Others = Float64[np.ndarray, " other"]
 
 
-def share_above(
-    values: Float64[np.ndarray, " unit"], panel: Panel, reference: int, seed: int = 0
-) -> tuple[float, float, float]:
+def share_above(values: Float64[np.ndarray, " unit"], panel: Panel, reference: int) -> tuple[float, float, float]:
     """The share of the other groups whose mean is larger than that of group `reference`, with 95% bounds.
 
-    The bounds are from 1000 draws of clusters; as for the calibration error, the draws' quantiles are taken around
-    their own mean, set around the share found, and cut at 0 and 1. They are too narrow where the true share is 0 or 1
-    and others are near (86 of 100 simulated audits). NaN where the group, or every other, has no value.
+    The bounds are the share of those surely above, and one less that of those surely below, at 2.5% each (`surely`).
+    They hold in at least 95 of 100 audits however the others lie (99 of 100 simulated ones), and are wide where many
+    lie near. NaN where the group, or every other, has no value.
     """
     means = take_means(values, panel)
-    counts, totals = means.counts[:, :-1], means.totals[:, :-1]
-    (value,) = _shares(np.ones((1, panel.clusters)), totals, counts, reference)
-    if np.isnan(value):
+    others = np.delete(np.arange(len(panel.groups)), reference)
+    others = others[~np.isnan(means.value[others] - means.value[reference])]
+    if not len(others):
         return float("nan"), float("nan"), float("nan")
-    draw, equal = np.random.default_rng(seed), np.full(panel.clusters, 1 / panel.clusters)
-    drawn = np.concatenate(
-        [
-            _shares(draw.multinomial(panel.clusters, equal, rows).astype(np.float64), totals, counts, reference)
-            for rows in portions(DRAWS, max(panel.clusters, len(panel.groups)))
-        ]
-    )
-    low, high = np.nanquantile(drawn, (0.025, 0.975)) - np.nanmean(drawn)
-    return float(value), max(float(value + min(low, 0.0)), 0.0), min(float(value + max(high, 0.0)), 1.0)
+    apart = means.value[others] - means.value[reference]
+    above, below = _tails(means, others, reference, apart)
+    low, high = surely(above, ALPHA / 2) / len(others), 1 - surely(below, ALPHA / 2) / len(others)
+    return float((apart > 0).mean()), low, high
 
 
-def _shares(
-    weights: Float64[np.ndarray, "draw cluster"],
-    totals: Float64[np.ndarray, "cluster group"],
-    counts: Float64[np.ndarray, "cluster group"],
-    reference: int,
-) -> Float64[np.ndarray, " draw"]:
-    """The share where each cluster counts so many times; NaN where it cannot be known."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (weights @ totals) / (weights @ counts)
-        others = np.delete(means, reference, axis=1)
-        known = ~np.isnan(others)
-        larger = (others > means[:, [reference]]) & known
-        shares = larger.sum(axis=1) / known.sum(axis=1)
-    return np.where(np.isnan(means[:, reference]), np.nan, shares)
+def _tails(means: Means, others: Int[np.ndarray, " other"], reference: int, apart: Others) -> tuple[Others, Others]:
+    """One-sided p that a mean is no larger, and that it is no smaller, than the reference group's.
+
+    Student's t of the difference cluster by cluster, with the effective clusters of the group that has fewer, less one;
+    never below 2^-K of K such clusters, which is what turned signs could show. 1 where either group cannot speak.
+    """
+    variance = ((means.influence[:, others] - means.influence[:, [reference]]) ** 2).sum(axis=0)
+    noise = _ROUNDING * ((means.influence[:, others] ** 2).sum(axis=0) + (means.influence[:, reference] ** 2).sum())
+    effective = np.minimum(means.effective[others], means.effective[reference])
+    sure = np.where(apart == 0, 0.0, np.copysign(np.inf, apart))
+    t = np.divide(apart, np.sqrt(variance), out=sure, where=variance > noise)
+    outside = student_tails(np.abs(t), np.maximum(effective - 1, 1.0)) / 2
+    least = 2.0**-effective
+    known = means.speaks[others] & means.speaks[reference]
+    above, below = np.where(t > 0, outside, 1 - outside), np.where(t < 0, outside, 1 - outside)
+    return np.where(known, np.maximum(above, least), 1.0), np.where(known, np.maximum(below, least), 1.0)

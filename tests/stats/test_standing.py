@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pluralign.records.findings import Audit
 from pluralign.records.measure import Measure, Statistic
@@ -58,8 +59,26 @@ def test_the_share_is_that_of_larger_means(make_panel: Callable[..., Panel]) -> 
 
 
 def test_a_tie_is_not_above(make_panel: Callable[..., Panel]) -> None:
-    panel = make_panel([0, 1, 2] * 6, np.repeat(np.arange(6), 3))
-    assert share_above(np.array([1.0, 1.0, 2.0] * 6), panel, 0) == (0.5, 0.5, 0.5)
+    """Six clusters are too few to be sure of anything; of twelve that all say the same, the third surely is above."""
+    for clusters, bounds in ((6, (0.0, 1.0)), (12, (0.5, 1.0))):
+        panel = make_panel([0, 1, 2] * clusters, np.repeat(np.arange(clusters), 3))
+        assert share_above(np.array([1.0, 1.0, 2.0] * clusters), panel, 0) == (0.5, *bounds)
+
+
+def test_bounds_of_two_others_are_those_of_paired_tests(make_panel: Callable[..., Panel]) -> None:
+    """With two others, one is surely above where the smaller p lies below .0125, or both below .025 (Simes)."""
+    panel, found = make_panel(np.tile(np.arange(3), 30), np.repeat(np.arange(30), 3)), set[tuple[float, float]]()
+    for seed in range(20):
+        values = np.random.default_rng(seed).normal(size=(30, 3)) + np.array([0.0, 0.5, -0.5])
+        up, down = (
+            sorted(stats.ttest_rel(values[:, other], values[:, 0], alternative=side).pvalue for other in (1, 2))
+            for side in ("greater", "less")
+        )
+        surely_up, surely_down = (p[0] <= 0.0125 or p[1] <= 0.025 for p in (up, down))
+        _, low, high = share_above(values.ravel(), panel, 0)
+        assert (low > 0, high < 1) == (surely_up, surely_down)
+        found.add((low, high))
+    assert found == {(0.0, 1.0), (0.5, 1.0), (0.0, 0.5), (0.5, 0.5)}
 
 
 def test_what_is_missing_is_left_out(make_panel: Callable[..., Panel]) -> None:
@@ -69,19 +88,35 @@ def test_what_is_missing_is_left_out(make_panel: Callable[..., Panel]) -> None:
     assert np.isnan(share_above(values, panel, 1)).all()
 
 
-@pytest.mark.parametrize(("place", "least"), [(3, 52), (10, 52), (0, 43), (20, 43)])
+EVEN = np.linspace(-1, 1, 21)
+CLUMP = np.concatenate((np.linspace(-0.2, 0.2, 30), np.linspace(1, 3, 11)))
+"""Thirty groups that lie close together, and others far off."""
+
+
+@pytest.mark.parametrize("place", [0, 1, 10, -1])
+@pytest.mark.parametrize("means", [EVEN, CLUMP], ids=["even", "clump"])
 def test_bounds_cover_the_share_of_the_questions_there_could_be(
-    make_panel: Callable[..., Panel], place: int, least: int
+    make_panel: Callable[..., Panel], means: np.ndarray, place: int
 ) -> None:
-    """95% of 60, less three standard errors; 86%, less as many, of the first and the last of all."""
-    means = np.linspace(-1, 1, 21)
-    panel = make_panel(np.tile(np.arange(21), 60), np.repeat(np.arange(60), 21))
-    inside = 0
+    """At least 95% of 60 less three standard errors, wherever the group stands, first and last among near ones too."""
+    groups, place = len(means), place % len(means)
+    panel = make_panel(np.tile(np.arange(groups), 60), np.repeat(np.arange(60), groups))
+    inside, width = 0, 0.0
     for seed in range(60):
-        values = means + np.random.default_rng(seed).normal(0, 2, (60, 21))
+        values = means + np.random.default_rng(seed).normal(0, 2, (60, groups))
         _, low, high = share_above(values.ravel(), panel, place)
-        inside += low - 1e-9 <= (20 - place) / 20 <= high + 1e-9
-    assert inside >= least
+        inside += low - 1e-9 <= (means > means[place]).sum() / (groups - 1) <= high + 1e-9
+        width += (high - low) / 60
+    assert inside >= 52
+    assert width < 0.95, "bounds say something"
+
+
+def test_a_group_that_is_first_in_every_question_is_surely_first(make_panel: Callable[..., Panel]) -> None:
+    """Its own rank never varies; the others' do."""
+    random = np.random.default_rng(0)
+    ranks = np.array([[1, *random.permutation(np.arange(2, 9))] for _ in range(40)], float)
+    panel = make_panel(np.tile(np.arange(8), 40), np.repeat(np.arange(40), 8))
+    assert share_above(ranks.ravel(), panel, 0) == (1.0, 1.0, 1.0)
 
 
 def test_it_is_said_of_the_reference_group_alone_at_every_stage() -> None:
