@@ -30,6 +30,7 @@ OWN = {
     "mixtral": {"num_key_value_heads": 2, "num_local_experts": 4},
     "cohere": {"logit_scale": 0.25},
     "granite": {"logits_scaling": 4.0},
+    "gpt_oss": {"num_key_value_heads": 2, "head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1},
 }
 
 

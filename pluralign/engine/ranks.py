@@ -23,6 +23,7 @@ from pluralign.records.fork import Fork
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 TOLD = "every process was told of this"
+UNTOLD = "the other processes could not be told of this, and wait for this one in a pass"
 LOST = ("gloo", "Connection closed by peer", "Connection reset by peer")
 """Words of errors of the network between processes."""
 Failure = tuple[str, str]
@@ -71,6 +72,18 @@ def linked() -> Iterator[None]:
         raise told(RunError("another process has ended; what it said of that stands above")) from error
 
 
+@contextmanager
+def in_pass() -> Iterator[None]:
+    """Around a pass that processes make together, where what fails in one cannot be told, since the others wait."""
+    try:
+        with linked():
+            yield
+    except Exception as error:
+        if count_ranks() > 1 and not is_told(error):
+            error.add_note(UNTOLD)
+        raise
+
+
 def _exchange(work: Callable[[], T], *, all_values: bool) -> tuple[T, list[Any]]:
     if count_ranks() == 1:
         return work(), []
@@ -78,6 +91,8 @@ def _exchange(work: Callable[[], T], *, all_values: bool) -> tuple[T, list[Any]]
     try:
         value = work()
     except Exception as error:  # whatever it is, the others wait to be told
+        if _bears(error, TOLD, UNTOLD):
+            raise
         failed = error
     said: list[Any] = [None] * count_ranks()
     try:
@@ -124,7 +139,14 @@ def told(error: E) -> E:
 
 def is_told(error: BaseException | None) -> bool:
     """Whether all processes know of an error that was raised here, or of what it came from."""
-    return error is not None and (TOLD in getattr(error, "__notes__", ()) or is_told(error.__cause__))
+    return _bears(error, TOLD)
+
+
+def _bears(error: BaseException | None, *notes: str) -> bool:
+    """Whether one of the notes stands on an error, or on what it came from."""
+    return error is not None and (
+        any(note in notes for note in getattr(error, "__notes__", ())) or _bears(error.__cause__, *notes)
+    )
 
 
 def total(values: Tensor) -> Tensor:
@@ -157,7 +179,11 @@ def sharded(
             return [values.tolist() for values, _ in found.split()]
 
         by_fork = shared(scored, _sizes(forks))
-    device = next(model.parameters()).device
+    return scores_of(by_fork, forks, next(model.parameters()).device)
+
+
+def scores_of(by_fork: Sequence[Sequence[float]], forks: Sequence[Fork], device: torch.device) -> Scores:
+    """The values of the completions of each fork as scores on the device."""
     flat = [value for each in by_fork for value in each]
     values: Float[Tensor, " completion"] = torch.tensor(flat, dtype=torch.float64, device=device)
     tokens = torch.tensor([len(completion) for fork in forks for completion in fork.completions], device=device)

@@ -38,10 +38,10 @@ from pluralign.train.keeping import keep_if_due, take_best
 from pluralign.train.lesson import Lesson
 from pluralign.train.optimiser import clip, learning_rate, make_optimiser
 from pluralign.train.order import choose, count_epoch, count_steps, seed_of
-from pluralign.train.parallel import on_whole_weights, shard, whole_tensors
 from pluralign.train.precision import autocast, use_bf16
 from pluralign.train.rollout_log import rollout_record
 from pluralign.train.snapshot import State, trained
+from pluralign.train.spread import whole_tensors
 from pluralign.train.step import Judge, gather_gradients, survey
 from pluralign.train.trackers import Session, check_trackers, tracking
 
@@ -72,15 +72,14 @@ def _train(job: Job) -> None:
     check_trackers(job.training.report_to)
     device = pick_device(job.device)
     bf16 = use_bf16(job.training.bf16, device)
-    lesson, model, tokenizer = together(lambda: begin(job, device, bf16))
-    saved_as = format_of(model)
-    if job.rollouts is not None and count_ranks() > 1:
-        job = dataclasses.replace(job, rollouts=on_whole_weights(job.rollouts, model))
+    start = together(lambda: begin(job, _score(job), device, bf16))
+    lesson, model = start.lesson, start.model
+    job = dataclasses.replace(job, rollouts=start.rollouts)
     judge = Judge(
         model=model,
         method=job.method,
         options=job.options,
-        score=_score(job, lesson, model),
+        score=start.score,
         budget=Budget(job.training.token_budget),
         autocast=partial(autocast, device, bf16),
     )
@@ -95,11 +94,11 @@ def _train(job: Job) -> None:
         if state.step == 0:
             total = count_steps(len(lesson.train), job.training, job.iterations)
             circumstances = _circumstances(job, lesson, device, bf16)
-            journal.write("start", steps=total, saved_as=saved_as, **circumstances)
+            journal.write("start", steps=total, saved_as=format_of(model), **circumstances)
         with rerunning(model) if job.training.gradient_checkpointing else nullcontext():
             _learn(job, judge, lesson, state, journal)
         _assemble(job, state)
-        from_first(lambda: _finish(job, state, journal, tokenizer))
+        from_first(lambda: _finish(job, state, journal, start.tokenizer))
 
 
 def _journal(log: Path, kept: int, note: Callable[[Mapping[str, Any]], None]) -> Journal:
@@ -107,12 +106,9 @@ def _journal(log: Path, kept: int, note: Callable[[Mapping[str, Any]], None]) ->
     return Journal(log, kept, note) if own_rank() == 0 else Journal(None)
 
 
-def _score(job: Job, lesson: Lesson, model: PreTrainedModel) -> Callable[..., Scores]:
-    """What gives completions their values; of several processes each keeps a shard of the model from here on."""
-    score = rewards if job.method.KIND == "reward" else partial(logprobs, temperature=job.temperature)
-    if count_ranks() == 1:
-        return score
-    return shard(model, score, [example.fork for example in (*lesson.train, *lesson.held_out)], job.reserved)
+def _score(job: Job) -> Callable[..., Scores]:
+    """What gives completions their values by a whole model."""
+    return rewards if job.method.KIND == "reward" else partial(logprobs, temperature=job.temperature)
 
 
 def _assemble(job: Job, state: State) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pluralign.records.training import Training
-from pluralign.train.parallel import number
+from pluralign.train.spread import number
 
 
 def make_optimiser(model: nn.Module, training: Training) -> torch.optim.AdamW:

@@ -3,32 +3,33 @@
 Every process knows the whole step, and sends some of its examples through the model. The weights of a layer are put
 together while it runs; its gradient is summed over the processes (not averaged: each example has the coefficient that
 it has in the whole step) and each keeps its shard. So all of them must run the same layers equally often: one that has
-fewer passes to make than another sends an example through once more, whose gradient it multiplies by zero.
+fewer passes to make than another sends an example through once more, whose gradient it multiplies by zero. A model that
+is asked and not trained, a reference or a reward, is shared in the same way, without gradients.
 
 Source: Rajbhandari et al. 2020, ZeRO, arXiv:1910.02054, stage 3; Zhao et al. 2023, PyTorch FSDP, arXiv:2304.11277.
 """
 
-import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from pluralign.engine.budget import fill, shares_prompts
-from pluralign.engine.ranks import count_ranks, deal, own_rank
-from pluralign.engine.scores import Scores
-from pluralign.errors import RunError
+from pluralign.engine.batches import TOKEN_BUDGET
+from pluralign.engine.budget import encoded_tokens, fill, shares_prompts
+from pluralign.engine.loading.load import max_tokens
+from pluralign.engine.ranks import count_ranks, deal, gathered, in_pass, own_rank, scores_of, sharded, together, told
+from pluralign.engine.scores import Scores, refuse_longer
+from pluralign.errors import InputError, RunError
 from pluralign.records.fork import Fork
+from pluralign.train.spread import Loaded, deal_out
 
-T = TypeVar("T")
 WHOLE = 2**40
 """A token budget that cuts nothing: what goes through a sharded model at once is cut beforehand."""
 
@@ -65,115 +66,116 @@ def _passes(share: Sequence[int], sizes: Sequence[int], budget: int) -> list[lis
     return [[share[place] for place in batch] for batch in batches]
 
 
-class Whole(nn.Module):
-    """The root of what is sharded: runs `score` on the model inside, with the weights of no layer at hand."""
+class Shards(nn.Module):
+    """The root of a model in shards, of whose layers none has its weights at hand but while it runs.
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    `score` gives completions their values by the `model` inside.
+    """
+
+    def __init__(self, model: PreTrainedModel, score: Callable[..., Scores]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.score = model, score
         self.found: Scores | None = None
-        self.entered = 0
+        self.tried = self.entered = 0
+        self.trial = False
         model.base_model.register_forward_pre_hook(self._count)
 
-    def forward(self, score: Callable[..., Scores], forks: Sequence[Fork], settings: Mapping[str, Any]) -> Tensor:
-        """The values of the scores, through which gradients come back; the rest of them stays in `found`."""
-        self.entered = 0
-        self.found = score(self.model, forks, **settings)
+    def forward(self, forks: Sequence[Fork], *, trial: bool = False) -> Tensor:
+        """The values of the scores, through which gradients come back; the rest of them stays in `found`.
+
+        In a `trial` the engine sees before what it can do with the model, such as pack forks of this length, and scores
+        the first tokens of them alone.
+        """
+        self.trial, self.entered = trial, 0
+        if trial:
+            shares_prompts(self.model, forks)
+            forks = [Fork(fork.prompt[:1], (fork.completions[0][:1],) * 2) for fork in forks]
+            self.score(self.model, forks)
+            self.entered = 0
+        self.found = self.score(self.model, forks, token_budget=WHOLE)
         return self.found.values
+
+    def try_out(self, forks: Sequence[Fork]) -> None:
+        """Make known what the engine can do with the model for forks of these lengths; all must call this alike.
+
+        Raises: InputError for a model that cannot be shared.
+        """
+        longest = max(forks, key=_length)
+        if _length(longest) <= self.tried:
+            return
+        self.tried = _length(longest)
+        with torch.no_grad(), in_pass():
+            self([longest], trial=True)
+        self.found = None
+        if self.entered > 1:
+            name = self.model.name_or_path
+            why = "sees one completion at a time, which several processes cannot share"
+            raise told(InputError(f'model "{name}" {why}'))
+
+    def one_pass(self, model: nn.Module, forks: Sequence[Fork], *, token_budget: int) -> Scores:
+        """`score` of this process's forks in one run of the layers, which every process must make.
+
+        `token_budget` has been kept to by whoever chose the forks.
+        """
+        with in_pass():
+            values = self(forks)
+        found, self.found = self.found, None
+        if found is None or self.model is not model:
+            raise ValueError("the model is not the one that was sharded")
+        return replace(found, values=values)
+
+    def in_step(self, model: nn.Module, forks: Sequence[Fork], *, token_budget: int = TOKEN_BUDGET) -> Scores:
+        """`score` of all forks, without gradients; every process gives the same, makes a share, and gets all.
+
+        Raises: InputError for a fork that is too long, by its number.
+        """
+        together(lambda: refuse_longer(forks, max_tokens(self.model)))
+        self.try_out(forks)
+        share = share_of(encoded_tokens(self.model, forks), token_budget)
+        own: list[tuple[int, list[float]]] = []
+        with torch.no_grad():
+            for number, batch in enumerate(share.passes):
+                found = self.one_pass(model, [forks[index] for index in batch], token_budget=token_budget)
+                values = [values.tolist() for values, _ in found.split()]
+                own += zip(batch, values, strict=True) if number < share.own else []
+        by_fork = dict(each for here in gathered(lambda: own) for each in here)
+        return scores_of([by_fork[index] for index in range(len(forks))], forks, self.model.device)
 
     def _count(self, _module: nn.Module, _inputs: tuple[Any, ...]) -> None:
         """Refuse a second run of the layers: the other processes would not know of it."""
         self.entered += 1
-        if self.entered > 1:
+        if self.entered > 1 and not self.trial:
             raise RunError("a sharded model must see a pass at once; its memory is too small, so lower token_budget")
 
 
-def shard(
-    model: PreTrainedModel, score: Callable[..., Scores], forks: Sequence[Fork], reserved: int = 1
-) -> Callable[..., Scores]:
-    """Shard the model's weights over all processes, each layer by itself; gives `score` for the model as it is then.
+def shard(loaded: Loaded, score: Callable[..., Scores]) -> Shards:
+    """Deal a model out to all processes, of which the first has its weights, each layer by itself.
 
-    `forks`: all that it will be asked of, but that completions which the policy writes, for which the end token stands,
-    are up to `reserved` tokens long. What the engine tries out on a model, such as whether it can pack, is tried
-    before; after, `token_budget` has no meaning.
+    Every process must call this. Before the model is used, `try_out` must have been called with adapters on.
     """
-    forks = [Fork(fork.prompt, tuple(completion * reserved for completion in fork.completions)) for fork in forks]
-    longest = max(forks, key=lambda fork: len(fork.prompt) + max(map(len, fork.completions)))
-    with torch.no_grad():
-        shares_prompts(model, forks)
-        score(model, [longest])
-    device = next(model.parameters()).device
-    settings: dict[str, Any] = {"mesh": init_device_mesh(device.type, (count_ranks(),)), "reshard_after_forward": True}
-    for layer in [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]:
-        fully_shard(layer, **settings)
-    whole = Whole(model)
-    fully_shard(whole, **settings)
-    for part in whole.modules():
+    if loaded.weights is None:
+        raise ValueError("the model is whole in every process")
+    mesh = init_device_mesh(loaded.device.type, (count_ranks(),))
+    for layer in [part for part in loaded.model.modules() if isinstance(part, GradientCheckpointingLayer)]:
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True)
+    shards = Shards(loaded.model, score)
+    fully_shard(shards, mesh=mesh, reshard_after_forward=True)
+    with in_pass():
+        deal_out(loaded.weights, loaded.model, loaded.device)
+    for part in shards.modules():
         if isinstance(part, FSDPModule):
             part.set_gradient_divide_factor(1.0)
             part.set_force_sum_reduction_for_comms(True)
-    return partial(_score, whole, score)
+    return shards
 
 
-def _score(
-    whole: Whole, score: Callable[..., Scores], model: nn.Module, forks: Sequence[Fork], *, token_budget: int
-) -> Scores:
-    """`score` in one run of the layers; `token_budget` has been kept to by whoever chose the forks."""
-    values = whole(score, forks, {"token_budget": WHOLE})
-    if whole.found is None or whole.model is not model:
-        raise ValueError("the model is not the one that was sharded")
-    found, whole.found = replace(whole.found, values=values), None
-    return found
+def asking(loaded: Loaded, score: Callable[..., Scores]) -> Callable[..., Scores]:
+    """What gives `score` of forks that every process asks a model which is not trained, whole or in shards."""
+    if loaded.weights is None:
+        return partial(sharded, score)
+    loaded.model.requires_grad_(False)
+    return shard(loaded, score).in_step
 
 
-def whole_tensors(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Tensors by name, put together from their shards on the CPU of process 0; the others get none.
-
-    Every process must ask for the same ones in the same order.
-    """
-    found: dict[str, Tensor] = {}
-    for name, tensor in tensors:
-        full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-        if own_rank() == 0:
-            found[name] = full.detach().cpu() if isinstance(tensor, DTensor) else full.detach()
-    return found
-
-
-def on_whole_weights(work: Callable[..., T], model: PreTrainedModel) -> Callable[..., T]:
-    """`work`, whose first argument is `model`, for the time when that is sharded: it is given a body of the same form.
-
-    `model` must be whole yet. The body holds nothing but while it works: then all weights, in every process, so that
-    each may run it as often as it likes. Every process must call this together, and what is given back.
-    """
-    hollow = {
-        id(weight): nn.Parameter(torch.empty_like(weight, device="meta"), weight.requires_grad)
-        for weight in model.parameters()
-    }
-    body = copy.deepcopy(model, {**hollow})
-    empty = dict(body.named_parameters(remove_duplicate=False))
-
-    def worked(sharded: PreTrainedModel, *given: Any) -> T:
-        body.load_state_dict(_whole_parameters(sharded), strict=False, assign=True)
-        try:
-            return work(body, *given)
-        finally:
-            body.load_state_dict(empty, strict=False, assign=True)
-
-    return worked
-
-
-def _whole_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """All weights, each put together from its shards once however many names it has."""
-    made: dict[int, nn.Parameter] = {}
-    found: dict[str, nn.Parameter] = {}
-    for name, weight in model.named_parameters(remove_duplicate=False):
-        if id(weight) not in made:
-            full = weight.full_tensor() if isinstance(weight, DTensor) else weight
-            made[id(weight)] = nn.Parameter(full.detach(), weight.requires_grad)
-        found[name] = made[id(weight)]
-    return found
-
-
-def number(value: Tensor) -> float:
-    """A number that may be spread over the processes, such as a norm. Every process must ask for it."""
-    return float(value.full_tensor() if isinstance(value, DTensor) else value)
+def _length(fork: Fork) -> int:
+    return len(fork.prompt) + max(map(len, fork.completions))

@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from pluralign.data.hub import locate
+from pluralign.data.models import own_quantization
 from pluralign.data.render import render_written
 from pluralign.data.template import Template
 from pluralign.engine.batches import TOKEN_BUDGET
 from pluralign.engine.loading.load import load_reward, max_tokens
+from pluralign.engine.ranks import shared, together
 from pluralign.engine.reward_head import rewards
+from pluralign.engine.scores import Scores
 from pluralign.errors import InputError, RunError
 from pluralign.records.fork import Fork
 from pluralign.records.preference import Message, Preference
+from pluralign.train.parallel import asking
+from pluralign.train.spread import load_once, load_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +52,42 @@ class Reward(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReward:
-    """A reward model on this machine. The reward is that of the text with its end token, as in the model's training."""
+    """A reward model on this machine. The reward is that of the text with its end token, as in the model's training.
+
+    `ask` gives the model's scores; of several processes every one must ask for the same.
+    """
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     template: Template
+    ask: Callable[..., Scores]
     token_budget: int = TOKEN_BUDGET
 
     @classmethod
-    def load(cls, name: str, model: str | Path, *, template: Template, **loading: Any) -> "ModelReward":
-        """The model of a folder or hub id; `loading` are the keywords of `engine.loading.load.load_reward`.
+    def load(
+        cls, name: str, model: str | Path, *, template: Template, device: str | None = None, **loading: Any
+    ) -> "ModelReward":
+        """The model of a folder or hub id; `loading` are the other keywords of `engine.loading.load.load_reward`.
+
+        Of several processes each has its shards, but of a quantised model, which is whole in all.
 
         Raises: InputError where that is no reward model, or cannot be loaded so.
         """
-        loaded, tokenizer = load_reward(model, **loading)
-        return cls(name=name, model=loaded, tokenizer=tokenizer, template=template)
+        quantized = loading.get("quantization") or own_quantization(locate(str(model)).folder)
+        load = load_whole if quantized else load_once
+        found = load(lambda place: load_reward(model, device=place, **loading), device)
+        ask = asking(found, rewards)
+        return cls(name=name, model=found.model, tokenizer=found.tokenizer, template=template, ask=ask)
 
     def rewards(self, written: Sequence[Written]) -> list[tuple[float, ...]]:
         """Rewards of all texts, those to one prompt in one go.
 
         Raises: InputError for a prompt and text that are longer than the model takes.
         """
-        with torch.no_grad():
-            scores = rewards(self.model, [self._fork(each) for each in written], token_budget=self.token_budget)
+        texts = [len(one.texts) for one in written]
+        forks = shared(lambda places: [self._fork(written[place]) for place in places], texts)
+        scores = self.ask(self.model, forks, token_budget=self.token_budget)
         return [tuple(values.tolist()) for values, _ in scores.split()]
 
     def _fork(self, written: Written) -> Fork:
@@ -120,9 +137,24 @@ class FunctionReward:
 def judge(reward: Reward, written: Sequence[Written]) -> list[tuple[float, ...]]:
     """The rewards, every one of them a finite number.
 
+    Of several processes every one must call this with the same texts. A reward model is asked of all of them together,
+    any other reward by each process of a share.
+
     Raises: RunError that names the first prompt and completion for which there is none.
     """
-    found = reward.rewards(written)
+    if isinstance(reward, ModelReward):
+        found = reward.rewards(written)
+        return together(lambda: _finite(reward, written, found))
+
+    def judged(places: list[int]) -> list[tuple[float, ...]]:
+        some = [written[place] for place in places]
+        return _finite(reward, some, reward.rewards(some))
+
+    return shared(judged, [len(one.texts) for one in written])
+
+
+def _finite(reward: Reward, written: Sequence[Written], found: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """What was found, where every number is finite. Raises: as `judge`."""
     for one, values in zip(written, found, strict=True):
         for index, value in enumerate(values):
             if not math.isfinite(value):

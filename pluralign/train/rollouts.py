@@ -7,6 +7,7 @@ writes the same again, and several processes, each of which writes to its share 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +17,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.loading.load import load_causal, read_outline
 from pluralign.engine.logprobs import logprobs
-from pluralign.engine.ranks import from_first, shared
+from pluralign.engine.ranks import from_first, sharded, shared
+from pluralign.engine.scores import Scores
 from pluralign.engine.writing.draft import end_tokens
 from pluralign.engine.writing.draw import Distribution
 from pluralign.engine.writing.sampling import Sampled, Sampling, sample
@@ -27,8 +29,10 @@ from pluralign.records.training import Training
 from pluralign.train.adapting import adapter_off
 from pluralign.train.examples import Answers, Example, drawn
 from pluralign.train.job import Job
+from pluralign.train.parallel import asking
 from pluralign.train.precision import autocast, use_bf16
 from pluralign.train.rewarding import Reward, Written, judge
+from pluralign.train.spread import Loaded, load_once
 from pluralign.train.vllm import VllmServer
 
 Values = list[tuple[float, ...]]
@@ -39,9 +43,10 @@ Values = list[tuple[float, ...]]
 class Rollouts:
     """What an online method trains on. Called with the policy, the optimiser step and the examples of its prompts.
 
-    `method` gives `advantages`, and `options` are its own; `reference` is a model beside the policy, None where it is
-    the policy without its adapter, or `beta` is 0; `rewards` are weighed by `options.reward_weights`, 1 each unless
-    given; `server` writes in place of the engine where it is given, and hears of the first process alone.
+    `method` gives `advantages`, and `options` are its own; `reference` is a model beside the policy, whose
+    log-probabilities `ask` gives, None where it is the policy without its adapter, or `beta` is 0; `rewards` are
+    weighed by `options.reward_weights`, 1 each unless given; `server` writes in place of the engine where it is given,
+    and hears of the first process alone.
     """
 
     method: ModuleType
@@ -51,6 +56,7 @@ class Rollouts:
     tokenizer: PreTrainedTokenizerBase
     rewards: Sequence[Reward]
     reference: PreTrainedModel | None = None
+    ask: Callable[..., Scores]
     server: VllmServer | None = None
 
     def __call__(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[Example]:
@@ -59,18 +65,30 @@ class Rollouts:
         Raises: RunError where a reward is missing, or the model's logits are not numbers; InputError for completions
         that are too long for a reward model.
         """
-        seeds = [seed_of(self.seed, step, place) for place in range(len(examples))]
-        served = None if self.server is None else from_first(lambda: self._draw(model, examples, seeds))
-
-        def written(places: list[int]) -> list[Example]:
-            some = [examples[place] for place in places]
-            if served is not None:
-                return self._known(model, some, [served[place] for place in places])
-            return self._known(model, some, self._draw(model, some, [seeds[place] for place in places]))
-
-        room = self.options.num_generations * self.options.max_completion_length
-        made = shared(written, [len(example.fork.prompt) + room for example in examples])
+        sampled = self._written(model, step, examples)
+        forks = [
+            Fork(example.fork.prompt, tuple(each.ids for each in siblings))
+            for example, siblings in zip(examples, sampled, strict=True)
+        ]
+        reference = self._asked_reference(model, forks) if self.options.beta > 0 else [None] * len(forks)
+        answers = self._judged(model, examples, sampled)
+        old = self._logprobs(self._whole, model, forks) if self._keeps_old else [None] * len(forks)
+        made = [
+            replace(example, fork=fork, reference=values, answers=replace(answer, old=own))
+            for example, fork, values, answer, own in zip(examples, forks, reference, answers, old, strict=True)
+        ]
         return self._with_advantages(made) if self._keeps_old else made
+
+    def _written(self, model: PreTrainedModel, step: int, examples: list[Example]) -> list[list[Sampled]]:
+        """What is written to every prompt: by each process to its share, or by the server."""
+        seeds = [seed_of(self.seed, step, place) for place in range(len(examples))]
+        if self.server is not None:
+            return from_first(lambda: self._draw(model, examples, seeds))
+        room = self.options.num_generations * self.options.max_completion_length
+        return shared(
+            lambda places: self._draw(model, [examples[place] for place in places], [seeds[place] for place in places]),
+            [len(example.fork.prompt) + room for example in examples],
+        )
 
     @property
     def _keeps_old(self) -> bool:
@@ -90,22 +108,6 @@ class Rollouts:
                 return self.server.write(model, self.tokenizer, prompts, seeds, sampling)
             budget = self.training.token_budget
             return sample(model, self.tokenizer, prompts, seeds, sampling, token_budget=budget)
-
-    def _known(
-        self, model: PreTrainedModel, examples: Sequence[Example], sampled: Sequence[Sequence[Sampled]]
-    ) -> list[Example]:
-        """The examples with what was drawn, and all that is known of it but the advantages."""
-        forks = [
-            Fork(example.fork.prompt, tuple(each.ids for each in siblings))
-            for example, siblings in zip(examples, sampled, strict=True)
-        ]
-        reference = self._asked_reference(model, forks) if self.options.beta > 0 else [None] * len(forks)
-        answers = self._judged(model, examples, sampled)
-        old = self._logprobs(model, forks) if self._keeps_old else [None] * len(forks)
-        return [
-            replace(example, fork=fork, reference=values, answers=replace(answer, old=own))
-            for example, fork, values, answer, own in zip(examples, forks, reference, answers, old, strict=True)
-        ]
 
     def _judged(
         self, model: PreTrainedModel, examples: Sequence[Example], sampled: Sequence[Sequence[Sampled]]
@@ -133,14 +135,19 @@ class Rollouts:
 
     def _asked_reference(self, model: PreTrainedModel, forks: Sequence[Fork]) -> Values:
         if self.reference is not None:
-            return self._logprobs(self.reference, forks)
+            return self._logprobs(self.ask, self.reference, forks)
         with adapter_off(model):
-            return self._logprobs(model, forks)
+            return self._logprobs(self._whole, model, forks)
 
-    def _logprobs(self, model: PreTrainedModel, forks: Sequence[Fork]) -> Values:
-        settings = {"token_budget": self.training.token_budget, "temperature": self.options.temperature}
-        with torch.no_grad(), self._autocast(model):
-            return [tuple(values.tolist()) for values, _ in logprobs(model, forks, **settings).split()]
+    @property
+    def _whole(self) -> Callable[..., Scores]:
+        """What gives the log-probabilities of a model that is whole in every process."""
+        return partial(sharded, partial(logprobs, temperature=self.options.temperature))
+
+    def _logprobs(self, ask: Callable[..., Scores], model: PreTrainedModel, forks: Sequence[Fork]) -> Values:
+        with self._autocast(model):
+            scores = ask(model, forks, token_budget=self.training.token_budget)
+        return [tuple(values.tolist()) for values, _ in scores.split()]
 
     def _with_advantages(self, examples: list[Example]) -> list[Example]:
         """With the advantages that follow over the whole step from the log-probabilities of the policy that wrote."""
@@ -166,6 +173,8 @@ def make_rollouts(job: Job, rewards: Sequence[Reward]) -> Callable[..., list[Exa
     Raises: InputError where the reference is no model, or has another vocabulary than the parent.
     """
     tokenizer, _ = read_outline(job.parent, adapter=job.adapter)
+    loaded = _load_reference(job, tokenizer) if job.options.beta > 0 else None
+    score = partial(logprobs, temperature=job.options.temperature)
     return Rollouts(
         method=job.method,
         options=job.options,
@@ -174,20 +183,21 @@ def make_rollouts(job: Job, rewards: Sequence[Reward]) -> Callable[..., list[Exa
         tokenizer=tokenizer,
         rewards=rewards,
         server=_server(job.options),
-        reference=_load_reference(job, tokenizer) if job.options.beta > 0 else None,
+        reference=None if loaded is None else loaded.model,
+        ask=partial(sharded, score) if loaded is None else asking(loaded, score),
     )
 
 
-def _load_reference(job: Job, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel | None:
+def _load_reference(job: Job, tokenizer: PreTrainedTokenizerBase) -> Loaded | None:
     """The reference, None where it is the policy without its adapter."""
     reference, adapter = (job.parent, job.adapter) if job.reference is None else (job.reference, job.reference_adapter)
     is_parent = (str(reference), str(adapter)) == (str(job.parent), str(job.adapter))
     if is_parent and job.training.lora_r > 0:
         return None
-    model, its_tokenizer = load_causal(reference, dtype="float32", device=job.device, adapter=adapter)
-    if tokenizer.get_vocab() != its_tokenizer.get_vocab():
+    loaded = load_once(lambda place: load_causal(reference, dtype="float32", device=place, adapter=adapter), job.device)
+    if tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
         raise InputError(f'reference "{reference}" has another vocabulary than "{job.parent}"')
-    return model
+    return loaded
 
 
 def _server(options: Any) -> VllmServer | None:

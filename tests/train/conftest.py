@@ -15,6 +15,7 @@ import pytest
 
 import pluralign
 from pluralign.data.template import PLAIN
+from pluralign.engine.loading.load import make_reward_model, save
 from pluralign.methods import dpo
 from pluralign.records.preference import Preference
 from pluralign.records.training import Training
@@ -22,6 +23,7 @@ from pluralign.train.job import Job
 from pluralign.weightings import uniform
 
 PROGRAM = Path(__file__).with_name("sharing.py")
+MODELS = {"base": ("llama", 0), "other": ("llama", 1), "plain": ("gpt_oss", 0)}
 FAST = Training(learning_rate=3e-3, batch_size=4, num_train_epochs=4.0, warmup_ratio=0.0)
 
 
@@ -84,12 +86,17 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def run_cases(tiny, tmp_path_factory) -> Callable[[list[dict[str, Any]]], Trained]:
-    """Trains a tiny llama in all cases, one after the other."""
+    """Trains tiny models in all cases, one after the other; `MODELS` are what the cases name, and a reward model."""
 
     def run(cases: list[dict[str, Any]]) -> Trained:
         folder = tmp_path_factory.mktemp("stages")
-        base = str(tiny.save_model(folder / "base", "llama", bos=True))
-        (folder / "cases.json").write_text(json.dumps([{"base": base} | case for case in cases]))
+        named = {"base", *(case[what] for case in cases for what in ("parent", "reference") if what in case)}
+        models = {
+            name: str(tiny.save_model(folder / name, MODELS[name][0], seed=MODELS[name][1], bos=True)) for name in named
+        }
+        if any(case.get("judged") for case in cases):
+            save(*make_reward_model(models["base"], seed=0), folder / "judge")
+        (folder / "cases.json").write_text(json.dumps([{"models": models} | case for case in cases]))
         command = [sys.executable, str(PROGRAM), str(folder), str(folder / "cases.json")]
         here = str(Path(pluralign.__file__).parents[1])
         alone = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": here}

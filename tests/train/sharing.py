@@ -2,14 +2,19 @@
 
     python sharing.py FOLDER CASES.json
 
-A case holds its name, the folder of the `base`, how many `ranks`, the names of `method` and `weighting`, `options` of
-the method, options of `training`, and how it ends early: `fails`, which rank fails in which way ("lesson", "loss",
-"memory", "killed", "fsync": killed when it makes something durable, "full": the disk is full then, "reward") at its
-which call; or `killed`, the ranks that are killed from outside when the log has so many lines. A process is forked for
-every rank; the stage is left in FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news.
+A case holds its name, the folders of `models`, how many `ranks`, the names of `method` and `weighting`, `options` of
+the method, options of `training`, which of the models are `parent` ("base" unless given) and `reference`, whether
+FOLDER/judge is `judged` by, and how it ends early: `fails`, which rank fails in which way ("lesson", "loss",
+"memory", "killed", "fsync": killed when it makes something durable, "full": the disk is full then, "reward",
+"asked": no memory in a pass of a model in shards) at its which call; or `killed`, the ranks that are killed from
+outside when the log has so many lines. A process is forked for every rank; the stage is left in FOLDER/NAME, and what
+the first process was told of its steps in FOLDER/NAME.news. Of a case that is `watched`, FOLDER/NAME.RANK has a line
+for each model that the process read ("read"), for each weight that it dealt out or was dealt ("dealt"), and for each
+model that it held at a step ("held").
 """
 
 import errno
+import gc
 import json
 import math
 import os
@@ -26,9 +31,12 @@ from typing import Any
 import torch
 from jaxtyping import install_import_hook
 from torch import distributed
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
 
 with install_import_hook("pluralign", "beartype.beartype"):
-    from pluralign.train import loop, rewarding, rollouts
+    from pluralign.engine.loading import load
+    from pluralign.train import loop, parallel, rewarding, rollouts, spread
 
 from pluralign.data.template import PLAIN
 from pluralign.engine.ranks import is_told, own_rank
@@ -72,25 +80,76 @@ class Server:
 
 def online(job: loop.Job, case: dict[str, Any]) -> loop.Job:
     reward = rewarding.FunctionReward(name="letters", function=letters)
-    made: Any = rollouts.make_rollouts(job, [reward])
+    rewards: list[Any] = [reward]
+    if case.get("judged"):
+        folder = job.out.with_name("judge")
+        rewards.append(rewarding.ModelReward.load("judge", folder, template=PLAIN, device="cpu"))
+    made: Any = rollouts.make_rollouts(job, rewards)
     if case.get("served"):
         object.__setattr__(made, "server", Server(job.out.with_name(f"{job.out.name}.asked")))
     return replace(job, rollouts=made)
 
 
-def tell(news: Path, *, completed: int, note: str, **_: int) -> None:
+class Watch:
+    """Notes what a process has of every model: its bytes here, and those of the whole."""
+
+    def __init__(self, out: Path) -> None:
+        self.notes = out.with_name(f"{out.name}.{own_rank()}")
+        self.dealt = spread.distribute_tensor
+        spread.distribute_tensor = self._deal
+        self.read = load.read_weights
+        load.read_weights = self._read
+
+    def held(self) -> None:
+        """Note what every causal model and classifier in memory has of its weights."""
+        gc.collect()
+        models = [each for each in gc.get_objects() if issubclass(type(each), PreTrainedModel)]
+        for model in models:
+            if type(model).__name__.endswith(("CausalLM", "Classification")):
+                self._note("held", model, sum(map(_bytes_here, model.parameters())))
+
+    def _deal(self, tensor: torch.Tensor, *rest: Any) -> Any:
+        self._say({"what": "dealt", "here": tensor.nbytes})
+        return self.dealt(tensor, *rest)
+
+    def _read(self, *given: Any, **named: Any) -> Any:
+        model, tokenizer = self.read(*given, **named)
+        self._note("read", model, sum(map(_bytes_here, model.parameters())))
+        return model, tokenizer
+
+    def _note(self, what: str, model: PreTrainedModel, here: int) -> None:
+        whole = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+        largest = max(weight.numel() * weight.element_size() for weight in model.parameters())
+        kind = type(model).__name__
+        self._say({"what": what, "model": kind, "here": here, "whole": whole, "largest": largest})
+
+    def _say(self, note: dict[str, Any]) -> None:
+        with self.notes.open("a") as file:
+            file.write(json.dumps(note) + "\n")
+
+
+def _bytes_here(weight: torch.Tensor) -> int:
+    here = weight.to_local() if isinstance(weight, DTensor) else weight
+    return 0 if here.is_meta else here.numel() * here.element_size()
+
+
+def tell(news: Path, watch: Watch | None, *, completed: int, note: str, **_: int) -> None:
+    if watch is not None:
+        watch.held()
     if own_rank() == 0:
         with news.open("a") as file:
             file.write(f"{completed} {note}\n")
 
 
 def job(case: dict[str, Any], out: Path) -> loop.Job:
+    watch = Watch(out) if case.get("watched") else None
     method = import_module(f"pluralign.methods.{case['method']}")
     found = loop.Job(
         method=method,
         options=method.Options(**case.get("options", {})),
         training=Training(**case["training"]),
-        parent=case["base"],
+        parent=case["models"][case.get("parent", "base")],
+        reference=case["models"][case["reference"]] if "reference" in case else None,
         preferences=tuple(map(preference, range(20))),
         held_out=tuple(map(preference, range(20, 27))),
         weighting=import_module(f"pluralign.weightings.{case['weighting']}"),
@@ -98,7 +157,7 @@ def job(case: dict[str, Any], out: Path) -> loop.Job:
         template=PLAIN,
         out=out,
         key=case.get("key"),
-        on_step=partial(tell, out.with_name(f"{out.name}.news")),
+        on_step=partial(tell, out.with_name(f"{out.name}.news"), watch),
         device="cpu",
     )
     return online(found, case) if case["method"] == "rloo" else found
@@ -133,11 +192,21 @@ def spoil(what: str, at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         sync(handle)
 
+    def starved(shards: parallel.Shards, forks: Any, *, trial: bool = False) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls >= at:
+            raise torch.OutOfMemoryError("none left")
+        return run(shards, forks, trial=trial)
+
+    run = parallel.Shards.forward
     sync = os.fsync
     if what in ("fsync", "full"):
         os.fsync = fsync
     elif what == "lesson":
         loop.begin = refuse
+    elif what == "asked":
+        parallel.Shards.forward = starved
     elif what == "reward":
         rewarding.FunctionReward.rewards = lambda _, written: [(math.nan,) * len(one.texts) for one in written]
     else:

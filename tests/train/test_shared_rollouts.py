@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pluralign.train import parallel
+from pluralign.train import spread
 
 TRAINING = {"learning_rate": 5e-5, "batch_size": 5, "max_steps": 4, "num_train_epochs": 3.0, "warmup_ratio": 0.0}
 OPTIONS = {"num_generations": 3, "max_completion_length": 8, "beta": 0.1}
@@ -87,7 +87,7 @@ def test_a_body_has_the_weights_of_now_while_it_works_and_none_between(tiny, arc
             raise ValueError("nothing to read")
         return body(input_ids=text).logits
 
-    on_body = parallel.on_whole_weights(logits, model)
+    on_body = spread.on_whole_weights(logits, model)
     with torch.no_grad():
         for _ in range(2):
             assert torch.equal(on_body(model, ids), model(input_ids=ids).logits)

@@ -33,6 +33,12 @@ class BackboneWithScore(GenericForSequenceClassification):
         made: Any = cls
         return made._from_config(config)
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """How copies are made, in this process or another: by the architecture, since the class cannot be imported."""
+        own: Any = self
+        made: Any = super().__reduce_ex__(protocol)
+        return _bare, (own.config,), made[2]
+
 
 def classifier_of(config: PreTrainedConfig) -> Any:
     """The class that makes a reward model of an architecture: transformers', or ours where it has none.
@@ -53,6 +59,12 @@ def backbone_with_score(backbone: type[PreTrainedModel]) -> type[PreTrainedModel
     name = f"{backbone.__name__.removesuffix('Model')}WithScore"
     prefix = {"base_model_prefix": family.base_model_prefix}
     return type(name, (BackboneWithScore, family), {"__module__": __name__, "__doc__": f"{name}.", **prefix})
+
+
+def _bare(config: PreTrainedConfig) -> Any:
+    """A classifier of an architecture with nothing in it yet."""
+    family = backbone_with_score(MODEL_MAPPING[type(config)])
+    return family.__new__(family)
 
 
 def is_backbone_with_score(model: nn.Module) -> bool:

@@ -1,0 +1,122 @@
+"""A model that is shared is read by one process and whole in none: the parent, a reference, a reward model."""
+
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pluralign.engine.loading.load import make_reward_model
+from pluralign.records.training import Training
+from pluralign.train import adapting
+from pluralign.train.spread import hollow
+
+PLAINLY_SENT = ("gpt2", "gpt_neox", "llama", "qwen2", "gemma2", "mistral", "gpt_oss")
+TRAINING = {"learning_rate": 5e-5, "batch_size": 5, "max_steps": 2, "num_train_epochs": 3.0, "warmup_ratio": 0.0}
+DPO = {"method": "dpo", "weighting": "uniform", "training": TRAINING, "watched": True}
+RLOO = DPO | {
+    "method": "rloo",
+    "options": {"num_generations": 3, "max_completion_length": 8, "beta": 0.1},
+    "reference": "other",
+    "judged": True,
+}
+EQUAL = {
+    "compared": DPO | {"reference": "other"},
+    "compared-passes": DPO | {"reference": "other", "training": TRAINING | {"token_budget": 40}},
+    "judged": RLOO,
+    "judged-passes": RLOO | {"training": TRAINING | {"token_budget": 40, "batch_size": 3}},
+    "plain": DPO | {"parent": "plain", "watched": False},
+}
+READ = {"compared": ["other", "base"], "judged": ["judge", "other", "base"]}
+FAILING = {
+    "reference-of-first": DPO | {"reference": "other", "fails": [0, "asked", 2]},
+    "reference-of-second": DPO | {"reference": "other", "fails": [1, "asked", 2]},
+    "judge-of-second": RLOO | {"fails": [1, "asked", 5]},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(run_cases):
+    """All cases in one process ("… alone") and in two, and those that fail."""
+    cases = [
+        case | {"ranks": ranks, "name": f"{name} alone" if ranks == 1 else name}
+        for name, case in EQUAL.items()
+        for ranks in (1, 2)
+    ]
+    return run_cases([*cases, *(case | {"ranks": 2, "name": name} for name, case in FAILING.items())])
+
+
+def notes(trained, name: str, rank: int, what: str) -> list[dict]:
+    lines = (trained.folder / f"{name}.{rank}").read_text().splitlines()
+    return [note for note in map(json.loads, lines) if note["what"] == what]
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_two_processes_learn_what_one_learns(trained, numbers, name):
+    place = 2 * list(EQUAL).index(name)
+    assert [end["ends"] for end in trained.ends[place : place + 2]] == [[0], [0, 0]], trained.ends[place + 1]
+    one, two = trained.records(f"{name} alone"), trained.records(name)
+    assert [record["event"] for record in two] == [record["event"] for record in one]
+    for theirs, ours in zip(one[1:], two[1:], strict=True):
+        assert numbers(ours) == pytest.approx(numbers(theirs), abs=1e-5, rel=1e-5)
+    weights, others = (load_file(trained.folder / stage / "model.safetensors") for stage in (name, f"{name} alone"))
+    for key, weight in others.items():
+        torch.testing.assert_close(weights[key], weight, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_the_first_process_reads_every_model_once_and_the_trained_one_again(trained, name):
+    assert len(notes(trained, name, 0, "read")) == len(READ[name]) + 1
+    assert len(notes(trained, f"{name} alone", 0, "read")) == len(READ[name])
+    assert notes(trained, name, 1, "read") == []
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_no_process_holds_more_of_a_model_than_its_shards(trained, name, rank):
+    held = notes(trained, name, rank, "held")
+    beside = {"compared": 1, "judged": 3}[name]
+    assert sum(note["here"] > 0 for note in held) == beside * TRAINING["max_steps"]
+    assert all(note["here"] <= 0.55 * note["whole"] for note in held)
+    alone = notes(trained, f"{name} alone", 0, "held")
+    assert [note["here"] == note["whole"] for note in alone] == [True] * beside * TRAINING["max_steps"]
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_one_weight_at_a_time_is_dealt_out(trained, name, rank):
+    dealt, read = notes(trained, name, rank, "dealt"), notes(trained, name, 0, "read")[:-1]
+    assert max(note["here"] for note in dealt) == max(note["largest"] for note in read)
+    assert sum(note["here"] for note in dealt) == sum(note["whole"] for note in read)
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_process_that_fails_in_a_pass_of_a_model_beside_ends_the_other(trained, name):
+    end = trained.ends[2 * len(EQUAL) + list(FAILING).index(name)]
+    failed = FAILING[name]["fails"][0]
+    assert end["ends"] == [3, 3]
+    assert "the memory is too small; lower token_budget" in end["said"][failed]["error"]
+    assert not end["said"][failed]["told"], "so it must say so itself"
+    assert "another process has ended" in end["said"][1 - failed]["error"]
+    assert end["said"][1 - failed]["told"]
+    assert end["seconds"] < 20
+
+
+@pytest.mark.parametrize("case", [*PLAINLY_SENT, "cohere reward", "llama reward", "llama lora"])
+def test_a_form_that_is_sent_becomes_the_model_when_it_is_given_the_weights(tiny, tmp_path, case):
+    architecture, _, what = case.partition(" ")
+    folder = tiny.save_model(tmp_path, architecture)
+    model = make_reward_model(folder, seed=0)[0] if what == "reward" else tiny.make_model(architecture)
+    if what == "lora":
+        pytest.importorskip("peft")
+        adapting.add_lora(model, Training(lora_r=2), seed=0)
+    sent = pickle.loads(pickle.dumps(hollow(model)))
+    assert type(sent) is type(model)
+    assert all(weight.is_meta for weight in sent.parameters())
+    trainable = {name for name, weight in sent.named_parameters() if weight.requires_grad}
+    assert trainable == {name for name, weight in model.named_parameters() if weight.requires_grad}
+    sent.load_state_dict(dict(model.named_parameters(remove_duplicate=False)), strict=False, assign=True)
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+    with torch.no_grad():
+        assert torch.equal(sent(input_ids=ids).logits, model(input_ids=ids).logits)
