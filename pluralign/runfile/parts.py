@@ -25,6 +25,12 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed must be at least 0 and below 2**32, not {seed}")
 
 
+def check_rows(rows: str | None) -> None:
+    """Refuse rows that are an empty text, as of a variable that is not set. Raises: ValueError."""
+    if rows == "":
+        raise ValueError('rows = "" names nothing; give a file, a folder, a hub id or "sandbox", or leave it out')
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """Several seeds of a stage are one stage to the statistics: its `name` without the seed, and the `seed`."""
@@ -84,6 +90,7 @@ class DataHeader:
     held_out: float | str = 0.1
 
     def __post_init__(self) -> None:
+        check_rows(self.rows)
         if isinstance(self.held_out, str) and self.mix:
             raise ValueError("a mix holds out the splits that its sets hold out; its own held_out is a share")
         if isinstance(self.held_out, str) and self.split is None:
@@ -170,6 +177,9 @@ class AuditHeader:
     limit: int | None = None
     adjustment: Adjustment = "holm"
     intersections: list[list[str]] = field(default_factory=list[list[str]])
+
+    def __post_init__(self) -> None:
+        check_rows(self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

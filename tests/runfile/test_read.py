@@ -131,6 +131,8 @@ def test_faults_are_named(tmp_path: Path, old: str, new: str, expected: str) -> 
         ("steepness", "write NAME=VALUE"),
         ("dpp.beta=1", 'unknown part "dpp"; did you mean "dpo"?'),
         ("dpo.betta=1", 'unknown option "betta"; did you mean "beta"?'),
+        ("voices.rows=", 'run.toml: data "voices": rows = "" names nothing; give a file'),
+        ("dialects.rows=", 'run.toml: audit "dialects": rows = "" names nothing; give a file'),
     ],
 )
 def test_faulty_settings_are_named(tmp_path: Path, setting: str, expected: str) -> None:
