@@ -53,9 +53,9 @@ class Judge:
         states = scores.states.double().view(*slopes.shape, -1)
         return self.method.losses(batch, self.options), torch.einsum("pc,pcw->pw", slopes, states)
 
-    def passes(self, examples: Sequence[Example], *, first: int = 0) -> Iterator[Pass]:
-        """Losses of this process's passes from number `first` on, with the indices of the examples of each."""
-        for batch in self.plan(examples)[first:]:
+    def passes(self, examples: Sequence[Example], share: Share, *, first: int = 0) -> Iterator[Pass]:
+        """Losses of the passes of this process's `share` from number `first` on, with each one's examples' indices."""
+        for batch in share.passes[first:]:
             yield batch, self.losses([examples[index] for index in batch])
 
     def plan(self, examples: Sequence[Example]) -> list[list[int]]:

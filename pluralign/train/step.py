@@ -26,6 +26,7 @@ from pluralign.engine.ranks import count_ranks, from_first, gathered, told, tota
 from pluralign.errors import RunError
 from pluralign.train.examples import Example
 from pluralign.train.judge import Judge, Pass
+from pluralign.train.parallel import Share
 
 LEAST = 1e-300
 """Stands for the mass of a group that the step holds nothing of, where something is divided by it."""
@@ -59,8 +60,9 @@ class Step:
 
 def survey(judge: Judge, examples: Sequence[Example]) -> tuple[Tensor, dict[str, Tensor]]:
     """Losses and metrics of all examples, `[examples]` each, without gradients."""
+    share = judge.share(examples)
     with torch.no_grad():
-        return _together(list(judge.passes(examples)), judge.share(examples).own)
+        return _together(list(judge.passes(examples, share)), share.own)
 
 
 def gather_gradients(
@@ -102,17 +104,17 @@ def _take_less(judge: Judge, examples: Sequence[Example], needs: str) -> bool:
 
 def _attempt(judge: Judge, step: Step, weighting: ModuleType, state: Any, options: Any) -> tuple[Outcome, Any]:
     """`gather_gradients` with the token budget as it is."""
-    seen, waiting = _look(judge, step, weighting.NEEDS)
+    share = judge.share(step.examples)
+    seen, waiting = _look(judge, step, share, weighting.NEEDS)
     weights, state = from_first(lambda: weighting.weigh(state, seen, options))
     if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
         raise told(RunError(f"the weights of the groups are not all finite and at least 0: {weights.tolist()}"))
     coefficients = step.masses * (step.member.T @ (weights.double() / step.group_masses.clamp_min(LEAST)))
-    share = judge.share(step.examples)
     here = torch.zeros_like(coefficients)
     here[share.members()] = coefficients[share.members()]
     found = [_learn(each, here) for each in waiting]
     waiting.clear()
-    found += [_learn(each, here) for each in judge.passes(step.examples, first=len(found))]
+    found += [_learn(each, here) for each in judge.passes(step.examples, share, first=len(found))]
     per_pair, metrics = _together(found, share.own)
     objective = float((per_pair * coefficients).sum())
     if not math.isfinite(objective):
@@ -120,7 +122,7 @@ def _attempt(judge: Judge, step: Step, weighting: ModuleType, state: Any, option
     return Outcome(per_pair=per_pair, metrics=metrics, masses=step.masses, weights=weights, objective=objective), state
 
 
-def _look(judge: Judge, step: Step, needs: str) -> tuple[GroupLosses, list[Pass]]:
+def _look(judge: Judge, step: Step, share: Share, needs: str) -> tuple[GroupLosses, list[Pass]]:
     """The step by groups, as far as a weighting `needs` it, and the passes whose graphs wait for the weights."""
     masses = step.group_masses
     shares = masses / masses.sum()
@@ -128,7 +130,6 @@ def _look(judge: Judge, step: Step, needs: str) -> tuple[GroupLosses, list[Pass]
         return GroupLosses(groups=step.groups, shares=shares), []
     waiting: list[Pass] = []
     sums = torch.zeros(len(step.groups), 1, dtype=torch.float64)
-    share = judge.share(step.examples)
     for number, batch in enumerate(share.passes):
         waits = len(waiting) < judge.budget.graphs
         with torch.set_grad_enabled(waits):
