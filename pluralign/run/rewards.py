@@ -59,7 +59,7 @@ def _load(name: str, part: StagePart, prepared: Prepared) -> "Reward":
         return FunctionReward(name=name, function=function)
     rung = prepared.rung(name)
     if rung.part is not None and rung.part.members:
-        from pluralign.train.mean_reward import MeanReward
+        from pluralign.train.rewarding import MeanReward
 
         return MeanReward(name=name, members=tuple(_load(member, part, prepared) for member in rung.part.members))
     settings = {"template": prepared.template, "adapter": rung.adapter, **loading_of(rung)}

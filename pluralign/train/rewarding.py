@@ -134,15 +134,31 @@ class FunctionReward:
         return [tuple(_number(next(values)) for _ in one.texts) for one in written]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanReward:
+    """An ensemble: the mean of several rewards, averaged as they are, as `subjects.ensemble` answers audits."""
+
+    name: str
+    members: tuple[Reward, ...]
+
+    def rewards(self, written: Sequence[Written]) -> list[tuple[float, ...]]:
+        """Mean rewards of all texts. Raises: as the members, and RunError where one of them gives no finite number."""
+        by_member = [judge(member, written) for member in self.members]
+        return [
+            tuple(math.fsum(values) / len(values) for values in zip(*of_prompt, strict=True))
+            for of_prompt in zip(*by_member, strict=True)
+        ]
+
+
 def judge(reward: Reward, written: Sequence[Written]) -> list[tuple[float, ...]]:
     """The rewards, every one of them a finite number.
 
-    Of several processes every one must call this with the same texts. A reward model is asked of all of them together,
+    Of several processes every one must call this with the same texts. Reward models are asked of all of them together,
     any other reward by each process of a share.
 
     Raises: RunError that names the first prompt and completion for which there is none.
     """
-    if isinstance(reward, ModelReward):
+    if isinstance(reward, ModelReward | MeanReward):
         found = reward.rewards(written)
         return together(lambda: _finite(reward, written, found))
 

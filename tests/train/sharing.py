@@ -4,11 +4,11 @@
 
 A case holds its name, the folders of `models`, how many `ranks`, the names of `method` and `weighting`, `options` of
 the method, options of `training`, which of the models are `parent` ("base" unless given) and `reference`, whether
-FOLDER/judge is `judged` by, and how it ends early: `fails`, which rank fails in which way ("lesson", "loss",
-"memory", "killed", "fsync": killed when it makes something durable, "full": the disk is full then, "reward",
-"asked": no memory in a pass of a model in shards) at its which call; or `killed`, the ranks that are killed from
-outside when the log has so many lines. A process is forked for every rank; the stage is left in FOLDER/NAME, and what
-the first process was told of its steps in FOLDER/NAME.news. Of a case that is `watched`, FOLDER/NAME.RANK has a line
+FOLDER/judge is `judged` by (beside a function, or "as one" with it), and how it ends early: `fails`, which rank fails
+in which way ("lesson", "loss", "memory", "killed", "fsync": killed when it makes something durable, "full": the disk
+is full then, "reward", "asked": no memory in a pass of a model in shards) at its which call; or `killed`, the ranks
+that are killed from outside when the log has so many lines. A process is forked for every rank; the stage is left in
+FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news. Of a case that is `watched`, FOLDER/NAME.RANK has a line
 for each model that the process read ("read"), for each weight that it dealt out or was dealt ("dealt"), and for each
 model that it held at a step ("held").
 """
@@ -83,7 +83,9 @@ def online(job: loop.Job, case: dict[str, Any]) -> loop.Job:
     rewards: list[Any] = [reward]
     if case.get("judged"):
         folder = job.out.with_name("judge")
-        rewards.append(rewarding.ModelReward.load("judge", folder, template=PLAIN, device="cpu"))
+        judge: Any = rewarding.ModelReward.load("judge", folder, template=PLAIN, device="cpu")
+        as_one = rewarding.MeanReward(name="judge", members=(judge, reward))
+        rewards.append(as_one if case["judged"] == "as one" else judge)
     made: Any = rollouts.make_rollouts(job, rewards)
     if case.get("served"):
         object.__setattr__(made, "server", Server(job.out.with_name(f"{job.out.name}.asked")))

@@ -26,6 +26,7 @@ EQUAL = {
     "compared-passes": DPO | {"reference": "other", "training": TRAINING | {"token_budget": 40}},
     "judged": RLOO,
     "judged-passes": RLOO | {"training": TRAINING | {"token_budget": 40, "batch_size": 3}},
+    "judged-as-one": RLOO | {"judged": "as one", "watched": False},
     "plain": DPO | {"parent": "plain", "watched": False},
 }
 READ = {"compared": ["other", "base"], "judged": ["judge", "other", "base"]}
