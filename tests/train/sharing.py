@@ -8,9 +8,9 @@ FOLDER/judge is `judged` by (beside a function, or "as one" with it), and how it
 in which way ("lesson", "loss", "memory", "killed", "fsync": killed when it makes something durable, "full": the disk
 is full then, "reward", "asked": no memory in a pass of a model in shards) at its which call; or `killed`, the ranks
 that are killed from outside when the log has so many lines. A process is forked for every rank; the stage is left in
-FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news. Of a case that is `watched`, FOLDER/NAME.RANK has a line
-for each model that the process read ("read"), for each weight that it dealt out or was dealt ("dealt"), and for each
-model that it held at a step ("held").
+FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news. Of a case that is `watched`,
+FOLDER/NAME.RANK has a line for each model that the process read ("read"), for each weight that it dealt out or was
+dealt ("dealt"), and for each model that it held at a step ("held").
 """
 
 import errno
