@@ -46,7 +46,7 @@ def _gaps(found: Sequence[Outcome]) -> str:
     behind, ahead = ([one.name for one in moved if (one.against > 0) == better] for better in (False, True))
     parts = [f"{_named(names)} {verb}" for names, verb in ((behind, "fell behind"), (ahead, "moved up")) if names]
     said = listed(parts) or "no change of a gap is sure"
-    return f"compared with {compared[0].reference} {said}; each for itself, "
+    return f"compared with {compared[0].reference}, {said}; each for itself, "
 
 
 def _named(names: Sequence[str]) -> str:

@@ -401,7 +401,9 @@ def test_who_fell_behind_is_said_of_both(behind: tuple[str, ...], whom: str) -> 
     measure, seeds = Measure("share", comparable=False), over(rows, behind, **UNSURE)
     sentence = headline(found(rows, seeds=tuple(seeds), audits=(audit(accuracy=measure),)))
     assert f"while Finnish, Swahili and Telugu fell behind English in these models, {whom} by the method;" in sentence
-    told = f"compared with English {whom} fell behind" if behind else "compared with English no change of a gap is sure"
+    told = (
+        f"compared with English, {whom} fell behind" if behind else "compared with English, no change of a gap is sure"
+    )
     assert f"The method, whatever the seed: {told}; each for itself, of 4 groups" in said(rows, measure, seeds).sentence
 
 
