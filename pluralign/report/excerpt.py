@@ -72,8 +72,17 @@ class Excerpt:
         return not self.reference and any(not isnan(row.others_gain) for row in self.changes)
 
     @cached_property
+    def ordered_by_gain(self) -> bool:
+        """Whether the gain of any group over whole ladders is known; without one, groups stand by their values."""
+        return any(not isnan(self._whole_gain(group)) for group in {row.group for row in self.changes} - {ALL})
+
+    @cached_property
     def groups(self) -> tuple[str, ...]:
-        """Groups from the largest gain over whole ladders down, those not known after them, everyone at the end."""
+        """Groups from the largest gain over whole ladders down, or without any gain from the best value down.
+
+        The value is that at the last stage that gave one, the best the smallest where lower is better. Groups of which
+        neither is known come after them, everyone at the end.
+        """
         return tuple(sorted({row.group for row in (*self.estimates, *self.changes)}, key=self._place))
 
     @cached_property
@@ -113,8 +122,14 @@ class Excerpt:
         return tuple(sorted(rows, key=lambda row: (order[row.group], row.seed)))
 
     def _place(self, group: str) -> tuple[bool, bool, float, str]:
-        gain = self._whole_gain(group)
-        return (group == ALL, isnan(gain), 0.0 if isnan(gain) else -gain, group)
+        size = self._whole_gain(group) if self.ordered_by_gain else self._last_value.get(group, nan)
+        return (group == ALL, isnan(size), 0.0 if isnan(size) else -size, group)
+
+    @cached_property
+    def _last_value(self) -> dict[str, float]:
+        """Each group's value at the last stage that gave one, turned so that the larger is the better."""
+        turn = -1.0 if self.measure.better == "lower" else 1.0
+        return {row.group: turn * row.value for row in self.estimates if not isnan(row.value)}
 
     def _whole_gain(self, group: str) -> float:
         leading = self.wholes or self.transitions

@@ -36,7 +36,10 @@ MEANING: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What a set of forest plots tells: `title` of the number shown, the `kinds` of marks, the groups it leaves out."""
+    """What a set of forest plots tells: `title` of the number shown, and the `kinds` of marks.
+
+    A `relative` number is a group's change less that of the reference group.
+    """
 
     title: str
     kinds: tuple[Kind, ...]
@@ -88,11 +91,9 @@ def told_reasons(reasons: Sequence[str]) -> Markup:
     return folded.format(len(reasons), entries)
 
 
-def told_together(labels: Sequence[str], said: str) -> list[str]:
-    """One line that says the same of several groups, which are counted where they are many."""
-    if not labels:
-        return []
-    return [f"{', '.join(labels) if len(labels) <= MOST_DRAWN else f'{len(labels)} groups'}: {said}"]
+def together(labels: Sequence[str]) -> str:
+    """Several groups in one breath: their names, or how many there are where that is many."""
+    return ", ".join(labels) if len(labels) <= MOST_DRAWN else f"{len(labels)} groups"
 
 
 def _forests(excerpt: Excerpt, story: Story) -> Markup:
@@ -194,7 +195,8 @@ def _message(excerpt: Excerpt, way: Transition, story: Story, bars: Sequence[Bar
         parts.append(f"most: {_said(most, excerpt)}")
         parts += [f"least: {_said(least, excerpt)}"] if least != most else []
     parts += [_said(bar, excerpt) for bar in bars if bar.apart]
-    parts += told_together([bar.label for bar in bars if isnan(bar.value) and bar.kind != "reference"], NOT_KNOWN)
+    unknown = [bar.label for bar in bars if isnan(bar.value) and bar.kind != "reference"]
+    parts += [f"{together(unknown)}: {NOT_KNOWN}"] if unknown else []
     return ". ".join(parts) + "."
 
 
@@ -209,8 +211,7 @@ def _not_known(excerpt: Excerpt, way: Transition, story: Story) -> Markup:
     reasons: dict[str, list[str]] = {}
     for row in _rows(excerpt, way, story):
         reasons.setdefault(_reason(excerpt, row, story), []).append(excerpt.label(row.group, row.seed))
-    told = [line for reason, labels in reasons.items() if reason for line in told_together(labels, reason)]
-    return told_reasons(told)
+    return told_reasons([f"{together(labels)}: {reason}" for reason, labels in reasons.items() if reason])
 
 
 def _reason(excerpt: Excerpt, row: Change, story: Story) -> str:

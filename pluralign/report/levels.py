@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from pluralign.records.estimate import ALL, Estimate
 from pluralign.report.excerpt import Excerpt, named
-from pluralign.report.figures import panels, told_reasons
+from pluralign.report.figures import panels, together, told_reasons
 from pluralign.report.ladders import Ladder, kept
 from pluralign.report.slope import Levels, Line, numbered, slope, span
 from pluralign.report.wording import unknown_estimate
@@ -118,11 +118,20 @@ def _message(excerpt: Excerpt, names: Sequence[str], lines: Sequence[Line]) -> s
 
 
 def _notes(excerpt: Excerpt, absent: Sequence[str], some_faint: bool) -> Markup:
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for row in excerpt.estimates:
-        reason = unknown_estimate(row, bounded=excerpt.bounded)
-        reasons.setdefault((excerpt.label(row.group, row.seed), reason), []).append(named(row.stage))
-    told = [f"{label} at {', '.join(stages)}: {reason}" for (label, reason), stages in reasons.items() if reason]
+    told = _reasons(excerpt)
     notes = [f"No value here: {', '.join(map(named, absent))}."] if absent else []
-    notes += ["Named are the groups that gained most and least; the table has all."] if some_faint else []
+    ends = "that gained most and least" if excerpt.ordered_by_gain else "with the highest and the lowest values"
+    notes += [f"Named are the groups {ends}; the table has all."] if some_faint else []
     return told_reasons(told) + Markup("").join(Markup('<p class="note">{}</p>').format(note) for note in notes)
+
+
+def _reasons(excerpt: Excerpt) -> list[str]:
+    """Why values are not known: a line for all groups of which the same is not known at the same stages."""
+    stages: dict[tuple[str, str], list[str]] = {}
+    for row in excerpt.estimates:
+        if reason := unknown_estimate(row, bounded=excerpt.bounded):
+            stages.setdefault((excerpt.label(row.group, row.seed), reason), []).append(named(row.stage))
+    labels: dict[tuple[str, str], list[str]] = {}
+    for (label, reason), at in stages.items():
+        labels.setdefault((", ".join(at), reason), []).append(label)
+    return [f"{together(some)} at {at}: {reason}" for (at, reason), some in labels.items()]

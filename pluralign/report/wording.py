@@ -12,6 +12,9 @@ NOT_KNOWN = "not known"
 NONE = "–"
 """Where there is nothing to say: the gap of the reference group to itself."""
 
+ROUNDS_TO_THOUSAND = 999.5
+"""From here on three digits do not write a number out: 1,000, not 1e+03."""
+
 Kind = Literal["gain", "loss", "equivalent", "inconclusive", "described", "better", "worse", "unsure", "reference"]
 """How a change is shown. `better`, `worse` and `unsure` are of a change less that of the reference group."""
 
@@ -74,7 +77,7 @@ class Unit:
         if not isfinite(value):
             return "−∞" if value < 0 else "∞"
         size = abs(value)
-        plain = f"{size:,.0f}" if size >= 1000 else f"{size:.3g}"
+        plain = f"{size:,.0f}" if size >= ROUNDS_TO_THOUSAND else f"{size:.3g}"
         digits = f"{100 * size:.1f}" if self.share else plain
         if not float(digits.replace(",", "")):
             return digits

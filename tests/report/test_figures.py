@@ -344,6 +344,33 @@ def test_many_lines_are_faint_but_the_extremes_everyone_and_the_reference(sandbo
     assert "the table has all" in drawn
 
 
+def test_without_any_gain_the_named_lines_are_those_with_the_extreme_values(sandbox_findings: Findings) -> None:
+    pattern = next(row for row in sandbox_findings.estimates if row.audit == "reading" and row.group == "de")
+    places = [(17 * place) % 40 for place in range(40)]
+    crowd = [replace(pattern, group=f"group {place:02}", code="", value=places[place] / 40) for place in range(40)]
+    alone = replace(sandbox_findings, estimates=tuple(crowd), changes=())
+    shown = set(re.findall(r'class="name [^>]*>([^<]*)<', levels(one(alone, "reading"))))
+    assert shown == {f"group {place:02}" for place in range(40) if places[place] < 4 or places[place] >= 36}
+    assert "the groups with the highest and the lowest values" in levels(one(alone, "reading"))
+
+
+def test_the_best_values_stand_first_where_lower_is_better(sandbox_findings: Findings) -> None:
+    alone = replace(sandbox_findings, changes=())
+    excerpt = one(alone, "reading")
+    values = {row.group: row.value for row in excerpt.estimates if row.stage == "dpo" and not isnan(row.value)}
+    best_first = sorted(values.keys() - {ALL}, key=lambda group: -values[group])
+    assert list(excerpt.groups) == [*best_first, "ar", ALL]
+    turned = replace(excerpt, measure=replace(excerpt.measure, better="lower"))
+    assert list(turned.groups) == [*reversed(best_first), "ar", ALL]
+
+
+def test_groups_of_which_the_same_is_not_known_share_a_line(sandbox_findings: Findings) -> None:
+    row = next(row for row in sandbox_findings.estimates if row.audit == "reading" and row.group == "ar")
+    crowd = tuple(replace(row, group=f"group {place:02}", code="") for place in range(40))
+    told = levels(one(replace(sandbox_findings, estimates=crowd, changes=()), "reading"))
+    assert f"Not known. 40 groups at {row.stage}: no usable answer." in told
+
+
 def test_two_groups_of_one_name_keep_their_ids(sandbox_findings: Findings) -> None:
     again = [replace(row, group="deu_Latn") for row in sandbox_findings.estimates if row.group == "de"]
     excerpt = one(replace(sandbox_findings, estimates=(*sandbox_findings.estimates, *again)), "reading")
@@ -365,7 +392,8 @@ def test_shares_are_written_in_per_cent_and_points(value: float, level: str, cha
 
 
 @pytest.mark.parametrize(
-    ("value", "change"), [(1234.5, "+1,234"), (-0.01234, "−0.0123"), (0.0, "0"), (inf, "∞"), (-inf, "−∞")]
+    ("value", "change"),
+    [(1234.5, "+1,234"), (999.7, "+1,000"), (-0.01234, "−0.0123"), (0.0, "0"), (inf, "∞"), (-inf, "−∞")],
 )
 def test_other_units_are_written_as_they_are(value: float, change: str) -> None:
     assert Unit("nats").change(value) == change
