@@ -1,7 +1,7 @@
 """The report's page: one file that loads nothing else; the verdict first, then figures, tables, method, provenance."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,6 +29,9 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 LONG_HEADLINE = 150
 """Letters of a headline that is set smaller."""
+
+MOST_LISTED = 6
+"""Measures of an audit that a notice names; of more it says how many."""
 
 VERDICTS: tuple[Kind, ...] = ("gain", "loss", "equivalent", "inconclusive")
 
@@ -93,7 +96,7 @@ def _header(findings: Findings, headline: str) -> Markup:
 def _notices(findings: Findings) -> Markup:
     limits = [sentence for audit in findings.audits if (sentence := shortened(audit))]
     levels = [
-        f"{named(audit.name)}: levels cannot be compared between groups ({', '.join(measures)}), "
+        f"{named(audit.name)}: levels cannot be compared between groups ({_listed(measures, audit)}), "
         f"because the groups answered different questions; {_instead(findings, audit)}."
         for audit in findings.audits
         if (measures := [named(name) for name, measure in audit.measures.items() if not measure.comparable])
@@ -104,6 +107,14 @@ def _notices(findings: Findings) -> Markup:
         return Markup("")
     entries = Markup("").join(Markup("<li>{}</li>").format(notice) for notice in notices)
     return Markup('<section class="notices"><h2>Before you believe it</h2><ul>{}</ul></section>').format(entries)
+
+
+def _listed(measures: Sequence[str], audit: Audit) -> str:
+    """Some of an audit's measures by name, or how many where that is long."""
+    if len(measures) <= MOST_LISTED:
+        return ", ".join(measures)
+    everyone = len(measures) == len(audit.measures)
+    return f"all {len(measures)} measures" if everyone else f"{len(measures)} of {len(audit.measures)} measures"
 
 
 def _instead(findings: Findings, audit: Audit) -> str:
@@ -133,10 +144,14 @@ def _glance(findings: Findings, anchors: dict[str, str]) -> Markup:
     if not ways or not findings.summaries:
         return Markup("")
     rows = {(row.audit, row.measure, row.from_stage, row.to_stage): row for row in findings.summaries}
+    answered = {(row.audit, row.stage) for row in findings.estimates}
     heads = Markup("").join(Markup('<th scope="col"><bdi>{}</bdi></th>').format(way_name(way)) for way in ways)
     lines = [
         _glance_row(
-            audit, name, anchor_of(anchors[audit.name], place), [rows.get((audit.name, name, *way)) for way in ways]
+            audit,
+            name,
+            anchor_of(anchors[audit.name], place),
+            [rows.get((audit.name, name, *way)) or _lack(audit, way, answered) for way in ways],
         )
         for audit in findings.audits
         for place, name in enumerate(audit.measures, 1)
@@ -162,22 +177,27 @@ def _several_slices(findings: Findings) -> bool:
     return len(slices) > len({(audit, measure) for audit, measure, _ in slices})
 
 
-def _glance_row(audit: Audit, name: str, anchor: str, found: list[Summary | None]) -> Markup:
+def _lack(audit: Audit, way: tuple[str, str], answered: Collection[tuple[str, str]]) -> str:
+    """Why a measure has no change: a stage did not answer its audit at all, or both did and gave no such value."""
+    return "no value" if all((audit.name, stage) in answered for stage in way) else "not audited"
+
+
+def _glance_row(audit: Audit, name: str, anchor: str, found: list[Summary | str]) -> Markup:
     measure = audit.measures[name]
     head = Markup('<th scope="row"><a href="#{}"><bdi>{}</bdi></a> <small><bdi>{}</bdi></small></th>')
     cells = [Markup("<td>{}</td>").format(_glance_cell(measure, row)) for row in found]
     return Markup("<tr>{}{}</tr>").format(head.format(anchor, named(name), named(audit.name)), Markup("").join(cells))
 
 
-def _glance_cell(measure: Measure, summary: Summary | None) -> Markup:
+def _glance_cell(measure: Measure, summary: Summary | str) -> Markup:
     if measure.better == "neither":
         return Markup("described")
     return _counts(summary) if measure.changes else Markup("levels only")
 
 
-def _counts(summary: Summary | None) -> Markup:
-    if summary is None:
-        return Markup('<span class="unknown">not audited</span>')
+def _counts(summary: Summary | str) -> Markup:
+    if isinstance(summary, str):
+        return Markup('<span class="unknown">{}</span>').format(summary)
     numbers = (summary.gain, summary.loss, summary.equivalent, summary.inconclusive)
     chip = Markup('<span class="chip {}">{}{} {}</span>')
     chips = [

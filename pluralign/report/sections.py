@@ -104,7 +104,9 @@ def _meaning(measure: Measure) -> Markup:
         facts.append(f"in {unit.name}")
     if measure.chance is not None:
         facts.append(f"guessing gives {unit.level(measure.chance)}")
-    if measure.margin is None:
+    if not measure.changes:
+        facts.append("of single stages alone; a change means nothing")
+    elif measure.margin is None:
         facts.append("no margin of equivalence")
     else:
         facts.append(f"changes within ±{unit.change(measure.margin, signed=False)} {unit.of_changes} do not matter")

@@ -59,9 +59,11 @@ class _Reader:
     without: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
 
     def said(self) -> list[str]:
-        """The notices, with one for every measure that some stages do not give."""
-        absent = self.without.items()
-        said = [f'{audit}: no "{measure}" from {", ".join(stages)}.' for (audit, measure), stages in absent]
+        """The notices, with one for all measures of an audit that the same stages do not give."""
+        absent: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for (audit, measure), stages in self.without.items():
+            absent[audit, ", ".join(stages)].append(f'"{measure}"')
+        said = [f"{audit}: no {', '.join(measures)} from {stages}." for (audit, stages), measures in absent.items()]
         return [*self.notices, *said]
 
     def read(self, rung: Rung, exam: Exam, before: Rung | None) -> None:

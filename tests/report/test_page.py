@@ -292,6 +292,35 @@ def test_at_a_glance_claims_no_lack_of_what_has_no_change(sandbox_findings: Find
     assert "not audited" not in row
 
 
+def test_at_a_glance_tells_no_answers_from_answers_without_the_measure(sandbox_findings: Findings) -> None:
+    (dialects, reading) = sandbox_findings.audits
+    asked = replace(reading, measures={**reading.measures, "summed": Measure("share")})
+    glance = document(replace(sandbox_findings, audits=(dialects, asked)), HEADLINE).split('id="glance"')[1]
+    rows = glance.split("</section>")[0].split("<tr>")
+    cells = {name: next(row for row in rows if f">{name}</bdi></a>" in row) for name in ("summed",)}
+    assert cells["summed"].count("no value") == 2
+    dialects_row = next(row for row in rows if "<small><bdi>dialects</bdi></small>" in row)
+    assert dialects_row.count("not audited") == 1, "the reward model was not asked"
+
+
+def test_what_has_no_change_has_no_margin_of_change(sandbox_findings: Findings) -> None:
+    (dialects, reading) = sandbox_findings.audits
+    fixed = replace(reading, measures={"accuracy": replace(reading.measures["accuracy"], changes=False)})
+    sections = document(replace(sandbox_findings, audits=(dialects, fixed)), HEADLINE).split('class="audit"')
+    assert "do not matter." in sections[1]
+    assert "do not matter." not in sections[2].split("</section>")[0]
+
+
+def test_many_measures_are_counted_in_the_notice(sandbox_findings: Findings) -> None:
+    (dialects, reading) = sandbox_findings.audits
+    own = dialects.measures["accuracy"]
+    many = replace(dialects, measures={f"accuracy {place}": own for place in range(16)})
+    bare = replace(sandbox_findings, audits=(many, reading), estimates=(), changes=(), summaries=())
+    assert "dialects: levels cannot be compared between groups (all 16 measures), because" in document(bare, HEADLINE)
+    mixed = replace(many, measures={**many.measures, "fair": reading.measures["accuracy"]})
+    assert "(16 of 17 measures), because" in document(replace(bare, audits=(mixed, reading)), HEADLINE)
+
+
 def test_at_a_glance_says_where_slices_overlap(sandbox_findings: Findings) -> None:
     said = "who answers in several slices counts in each"
     assert said not in document(sandbox_findings, HEADLINE)

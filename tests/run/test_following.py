@@ -197,7 +197,7 @@ def test_replies_that_are_not_there_are_told_and_make_no_number(models, tmp_path
     report_only(prepared, command="test")
     page = (prepared.folder / "report/index.html").read_text(encoding="utf-8")
     assert re.search(r"kl: (\d+) of \1 replies of same to what other wrote are missing", page)
-    assert "kl: no &#34;kl&#34; from other." in page
+    assert "kl: no &#34;kl&#34;, &#34;kl_per_token&#34; from other." in page
     assert list(readings(prepared, "kl")) == ["same"]
 
 
