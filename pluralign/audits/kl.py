@@ -20,9 +20,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from langcodes import standardize_tag
-
 from pluralign.data import conversation
+from pluralign.data.languages import bcp47
 from pluralign.records.item import Item, Score, Write
 from pluralign.records.measure import Measure
 from pluralign.records.preference import Prompt
@@ -123,12 +122,7 @@ def compare(item: Item, before: Sequence[Reply], after: Sequence[Reply], options
 
 def code(slice: str, group: str) -> str:
     """BCP-47 of a language, in its shortest form; groups of people and what is no language tag stay as they are."""
-    if slice != "language":
-        return group
-    try:
-        return standardize_tag(group, macro=True)
-    except ValueError:
-        return group
+    return bcp47(group) if slice == "language" else group
 
 
 def _answer(reply: Reply | None) -> tuple[str, bool] | None:

@@ -5,9 +5,9 @@ Rows: `prompt` (text, or the turns of a conversation), `chosen`, `rejected`, `gr
 number of its row, counted from 1; a row without `rejected` is a demonstration, no preference, and is left out.
 
 A margin is the reward of the preferred answer less that of the other, or of a model that writes the difference of their
-log-probabilities, as DPO sees it. It stands for the probability σ(margin) that the answer is preferred: for a model
-that writes, that it would write this one of the two. Beside a stage's reference (or the stage it came from), the change
-of the margin is DPO's implicit reward margin over beta.
+log-probabilities, each with its end token, as training by DPO has them. It stands for the probability σ(margin) that
+the answer is preferred: for a model that writes, that it would write this one of the two. Beside a stage's reference
+(or the stage it came from), the change of the margin is DPO's implicit reward margin over beta.
 Source: Ouyang et al. 2022, arXiv:2203.02155 (reward model accuracy); Rafailov et al. 2023, arXiv:2305.18290, eq. 5
 (implicit reward); Zeng et al. 2023, arXiv:2312.07401 (calibration and distribution of rewards).
 """
@@ -16,16 +16,15 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from langcodes import standardize_tag
-
 from pluralign.data.conversation import prompt
+from pluralign.data.languages import bcp47
 from pluralign.records.item import Item, Score
 from pluralign.records.measure import Measure, Statistic
 from pluralign.records.reading import Reading
 from pluralign.records.reply import Reply, reply_to
 from pluralign.records.row import Row, require, text
 
-VERSION = 1
+VERSION = 2
 DESCRIPTION = (
     "Pairs of answers that were held out of training: does the model prefer the one that people of each group "
     "preferred? Each group judged its own pairs, so levels cannot be compared between groups; their changes can."
@@ -173,8 +172,9 @@ COMPARED = {
 
 
 def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
-    """One item a pair, with one ask: score the preferred completion (first) and the other. One prompt is one cluster.
+    """One item a pair, with one ask: score the preferred answer (first) and the other, each to its end.
 
+    One prompt is one cluster.
     Raises `InputError` with the row's number where a column is missing or unfit.
     """
     for number, row in enumerate(rows, start=1):
@@ -184,7 +184,7 @@ def items(rows: Iterable[Row], options: Options) -> Iterator[Item]:
         completions = (text(row, "chosen", number), text(row, "rejected", number))
         yield Item(
             id=str(number),
-            asks=(Score(prompt=prompt(row, number), completions=completions),),
+            asks=(Score(prompt=prompt(row, number), completions=completions, end=True),),
             slices={"group": text(row, "group", number), "language": text(row, "language", number)},
             cluster=text(row, "prompt_id", number),
         )
@@ -227,12 +227,7 @@ def _softplus(value: float) -> float:
 
 def code(slice: str, group: str) -> str:
     """BCP-47 of a language, in its shortest form; groups of people and what is no language tag stay as they are."""
-    if slice != "language":
-        return group
-    try:
-        return standardize_tag(group, macro=True)
-    except ValueError:
-        return group
+    return bcp47(group) if slice == "language" else group
 
 
 def _agreement(margin: float) -> float:

@@ -212,7 +212,7 @@ def _first_token(tokenizer: PreTrainedTokenizerBase) -> int:
 def _ended(completion: Ids, tokenizer: PreTrainedTokenizerBase) -> Ids:
     token: Any = tokenizer.eos_token_id
     if token is None:
-        raise InputError(f'model "{tokenizer.name_or_path}" has no end-of-sequence token to train on')
+        raise InputError(f'model "{tokenizer.name_or_path}" has no end-of-sequence token to end an answer with')
     return completion if completion[-1:] == (token,) else (*completion, token)
 
 

@@ -3,14 +3,20 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pluralign.audits import belebele, kl, preferences
 from pluralign.audits.preferences import COMPARED, MEASURES, Options, code, compare, items, measures, read
+from pluralign.data.template import PLAIN
+from pluralign.engine.logprobs import logprobs
 from pluralign.errors import InputError
 from pluralign.records.item import Item
 from pluralign.records.preference import Message, Preference, Prompt
 from pluralign.records.reply import Reply
+from pluralign.subjects.local import LocalSubject
+from pluralign.train.examples import Renderer
 
 scores = st.floats(-50, 50)
 
@@ -127,3 +133,23 @@ def test_a_statistic_is_made_of_readings_that_there_are() -> None:
 def test_a_demonstration_is_no_preference() -> None:
     rows = [asdict(pair()), {**asdict(pair()), "rejected": ""}, asdict(pair())]
     assert [one.id for one in items(rows, Options())] == ["1", "3"]
+
+
+def test_answers_are_scored_to_their_end_as_in_training(tiny: Any, tmp_path: Any) -> None:
+    subject = LocalSubject.load("policy", tiny.save_model(tmp_path, "llama", bos=True), device="cpu")
+    renderer = Renderer(
+        completions=lambda one: (one.chosen, one.rejected), tokenizer=subject.tokenizer, template=PLAIN, max_length=160
+    )
+    ((example,), _) = renderer.render([pair()])
+    with torch.no_grad():
+        expected = logprobs(subject.model, [example.fork]).table()[0]
+    (reply,) = subject.answer([item()])
+    assert reply.logprobs == pytest.approx(expected.tolist(), abs=1e-4)
+    assert reply.tokens == tuple(map(len, example.fork.completions))
+
+
+@pytest.mark.parametrize("own", [preferences, kl])
+def test_languages_have_the_codes_that_they_have_in_other_audits(own: Any) -> None:
+    """Codes are there to join on."""
+    for group in belebele.known_words():
+        assert own.code("language", group) == belebele.code("language", group)
