@@ -38,11 +38,8 @@ def count_tokens(subject: Subject, items: Sequence[Item]) -> dict[Kind, Tokens]:
 
 def _compared(subject: Local, asked: Sequence[Question]) -> Tokens:
     whole = isinstance(subject, RewardSubject)
-    end = isinstance(subject, RewardSubject) and subject.end
     limit, tokenizer, template = max_tokens(subject.model), subject.tokenizer, subject.template
-    forks = _fitting(
-        asked, lambda question: fork(question, tokenizer, template, end=end, max_tokens=limit, whole=whole)
-    )
+    forks = _fitting(asked, lambda question: fork(question, tokenizer, template, max_tokens=limit, whole=whole))
     return Tokens(read=sum(encoded_tokens(subject.model, forks)) if forks else 0)
 
 

@@ -26,9 +26,8 @@ Values = tuple[tuple[float, ...], tuple[int, ...]]
 class Comparison:
     """How a subject compares completions.
 
-    `score`: `engine.logprobs.logprobs` or `engine.reward_head.rewards`; `end`: whether the end token is scored with
-    each completion; `token_budget`: encoded tokens of one forward pass; `whole`: whether answers are read with their
-    closing.
+    `score`: `engine.logprobs.logprobs` or `engine.reward_head.rewards`; `token_budget`: encoded tokens of one forward
+    pass; `whole`: whether all answers are read to their end, with their closing and the end token.
     """
 
     score: Callable[..., Scores]
@@ -36,7 +35,6 @@ class Comparison:
     tokenizer: PreTrainedTokenizerBase
     template: Template
     token_budget: int
-    end: bool
     too_long: TooLongQuestions = field(repr=False)
     whole: bool = False
 
@@ -56,7 +54,7 @@ class Comparison:
 
     def _fork(self, question: Question) -> Fork:
         limit = max_tokens(self.model)
-        return fork(question, self.tokenizer, self.template, end=self.end, max_tokens=limit, whole=self.whole)
+        return fork(question, self.tokenizer, self.template, max_tokens=limit, whole=self.whole)
 
 
 def fork(
@@ -64,21 +62,21 @@ def fork(
     tokenizer: PreTrainedTokenizerBase,
     template: Template,
     *,
-    end: bool,
     max_tokens: int | None,
     whole: bool = False,
 ) -> Fork:
-    """A question that compares completions as a model is given it; `end`, `max_tokens` as for `data.render.render`.
+    """A question that compares completions as a model is given it; `max_tokens` as for `data.render.render`.
 
-    With `whole` every answer has its closing, as reward models read it. Raises: InputError as `render` does.
+    With `whole` every answer has its closing and its end token, as reward models read it. Raises: InputError as
+    `render` does.
     """
-    ask, texts, opening = question.ask, options(question.ask), None
+    ask, texts, opening, end = question.ask, options(question.ask), None, whole
     if isinstance(ask, Score):
         opening = ask.opening
         texts = tuple(text + ask.closing for text in texts) if whole else texts
         if ask.end and opening is None:
             return render_written(ask.prompt, texts, tokenizer, template=template, max_tokens=max_tokens)
-        end = end or ask.end
+        end = whole or ask.end
     return render(ask.prompt, texts, tokenizer, template=template, end=end, max_tokens=max_tokens, opening=opening)
 
 

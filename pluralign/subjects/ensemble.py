@@ -6,6 +6,7 @@ Source: Zeng et al. 2023, arXiv:2312.07401 (the baseline that averages one rewar
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from pluralign.data.ensembles import read_members
 from pluralign.data.template import PLAIN, Template
 from pluralign.records.item import Choose, Item, Score
 from pluralign.records.reply import Reply
-from pluralign.subjects.questions import WINDOW
 from pluralign.subjects.reward import RewardSubject
 
 
@@ -55,15 +55,17 @@ class EnsembleSubject:
         return {"members": {member.name: member.describe() for member in self.members}}
 
     def answer(self, items: Sequence[Item]) -> Iterator[Reply]:
-        """The mean of the members' rewards for every `Choose` and `Score`, a few hundred items at a time.
+        """The mean of the members' rewards for every `Choose` and `Score`, as soon as all members have answered it.
 
-        What is too long for one member is missing for the ensemble.
+        What is too long for one member is missing for the ensemble, and each member tells of its own in one line.
         """
-        for start in range(0, len(items), WINDOW):
-            window = items[start : start + WINDOW]
-            each = [{(reply.item, reply.ask): reply for reply in member.answer(window)} for member in self.members]
-            for place in each[0]:
-                yield average([replies[place] for replies in each])
+        waiting: dict[tuple[str, int], list[Reply]] = defaultdict(list)
+        for replies in zip(*(member.answer(items) for member in self.members), strict=True):
+            for reply in replies:
+                place = reply.item, reply.ask
+                waiting[place].append(reply)
+                if len(waiting[place]) == len(self.members):
+                    yield average(waiting.pop(place))
 
 
 def average(replies: Sequence[Reply]) -> Reply:

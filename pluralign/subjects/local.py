@@ -79,7 +79,6 @@ class LocalSubject:
             tokenizer=self.tokenizer,
             template=self.template,
             token_budget=self.token_budget,
-            end=False,
             too_long=too_long,
         )
         for question, found in comparison.values(asked):

@@ -22,17 +22,13 @@ from pluralign.subjects.too_long import TooLongQuestions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardSubject:
-    """A reward model in a folder or on the hub.
-
-    With `end`, as in training, the reward is that of the completion with its end-of-sequence token.
-    """
+    """A reward model in a folder or on the hub; the reward is that of an answer with its end token, as in training."""
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     template: Template = PLAIN
     token_budget: int = TOKEN_BUDGET
-    end: bool = True
 
     @classmethod
     def load(
@@ -72,7 +68,6 @@ class RewardSubject:
             tokenizer=self.tokenizer,
             template=self.template,
             token_budget=self.token_budget,
-            end=self.end,
             too_long=too_long,
             whole=True,
         )

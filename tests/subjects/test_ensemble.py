@@ -28,6 +28,8 @@ ITEMS = [
     Item(id="b", asks=(Score(prompt="at", completions=("the",)),), slices={}, cluster="b"),
 ]
 
+MEMBERS = ("one", "other")
+
 
 @pytest.fixture(scope="module")
 def stages(tiny, tmp_path_factory):
@@ -50,7 +52,7 @@ def rewards(subject):
 
 
 def test_its_rewards_are_the_means_of_its_members(stages):
-    loading = {name: {"device": "cpu"} for name in ("one", "other")}
+    loading = {name: {"device": "cpu"} for name in MEMBERS}
     subject = EnsembleSubject.load("all", stages / "all-0", loading=loading)
     one, other = (rewards(RewardSubject.load(name, stages / f"{name}-0", device="cpu")) for name in ("one", "other"))
     found = rewards(subject)
@@ -64,6 +66,21 @@ def test_its_rewards_are_the_means_of_its_members(stages):
     ]
     apart = [count_tokens(member, ITEMS)[False].read for member in subject.members]
     assert count_tokens(subject, ITEMS)[False].read == sum(apart) > 0
+
+
+def test_each_member_tells_in_one_line_what_is_too_long(stages, monkeypatch, caplog):
+    monkeypatch.setattr("pluralign.subjects.questions.WINDOW", 2)
+    ask = Score(prompt="b" * 170, completions=("c", "d"))
+    long = [Item(id=str(place), asks=(ask,), slices={}, cluster="") for place in range(7)]
+    subject = EnsembleSubject.load("all", stages / "all-0", loading={name: {"device": "cpu"} for name in MEMBERS})
+    replies = {(reply.item, reply.ask): reply for reply in subject.answer([*long, *ITEMS])}
+    assert len(replies) == 9
+    assert all(math.isnan(reward) for one in long for reward in replies[one.id, 0].rewards)
+    assert not any(math.isnan(reward) for place in (("a", 0), ("b", 0)) for reward in replies[place].rewards)
+    told = [line for line in caplog.messages if "too long" in line]
+    assert sorted(line.split(";")[0] for line in told) == [
+        f"{name}: 7 questions are too long for the model and count as missing" for name in MEMBERS
+    ]
 
 
 def test_it_moves_with_its_members_and_says_who_is_gone(stages, tmp_path):
