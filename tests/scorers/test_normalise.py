@@ -19,6 +19,11 @@ def test_squad_follows_its_three_rules() -> None:
     assert squad("The  Eiffel-Tower, in\tParis (a city)!") == ("eiffeltower", "in", "paris", "city")
 
 
+def test_articles_beside_punctuation_that_is_not_ascii_are_dropped_as_well() -> None:
+    assert squad("\u201cThe Nile\u201d\u2014the river") == ("\u201c", "nile\u201d\u2014", "river")
+    assert squad("Athens an\u00e1lisis") == ("athens", "an\u00e1lisis"), "letters of a word are no article"
+
+
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_squad_changes_nothing_the_second_time(text: str) -> None:
