@@ -5,7 +5,7 @@ Whatever is wrong with the input is found here, and nothing has been written yet
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from pluralign.data import rows
 from pluralign.data.rows import Rows
 from pluralign.data.template import PLAIN
 from pluralign.errors import InputError, unknown
+from pluralign.records.estimate import ALL
 from pluralign.records.item import Item
 from pluralign.run import ladder
 from pluralign.run.intersections import intersect, told_of
@@ -80,12 +81,13 @@ def _exam(part: AuditPart, file: RunFile, voices: dict[str, Voices], limit: int 
         seen.add(item.id)
     shortest = limit if part.header.limit is None else min(part.header.limit, limit or part.header.limit)
     kept = _shorten(items, shortest)
+    groups = _groups(part, items, table.source)
     return Exam(
         part=part,
         items=kept,
         every=frozenset(seen),
         limit=shortest,
-        reference=_reference(part, items),
+        reference=_reference(part, groups),
         fingerprint=table.fingerprint,
         intersections=intersect(part.header.intersections, kept, part.place),
     )
@@ -109,15 +111,25 @@ def _questions(part: AuditPart, file: RunFile, voices: dict[str, Voices]) -> Row
     return rows.read(source, sandbox=sandbox, beside=file.beside, place=part.place)
 
 
-def _reference(part: AuditPart, items: Sequence[Item]) -> dict[str, str]:
-    """The reference group of each slice: the audit's own, with the first replaced by the run file's."""
-    reference = dict(getattr(part.module, "REFERENCE", {}))
+def _groups(part: AuditPart, items: Sequence[Item], source: str) -> dict[str, set[str]]:
+    """The groups of each slice. Raises: InputError where one has the name that stands for everyone."""
     groups: dict[str, set[str]] = {}
     for item in items:
         for slice_, group in item.slices.items():
             groups.setdefault(slice_, set()).add(group)
     if hasattr(part.module, "groups"):
         groups |= part.module.groups(items, part.options)
+    for slice_, members in groups.items():
+        if ALL in members:
+            raise InputError(
+                f'{part.place}: {source}: a group of "{slice_}" is called "{ALL}", which stands for everyone; rename it'
+            )
+    return groups
+
+
+def _reference(part: AuditPart, groups: Mapping[str, set[str]]) -> dict[str, str]:
+    """The reference group of each slice: the audit's own, with the first replaced by the run file's."""
+    reference = dict(getattr(part.module, "REFERENCE", {}))
     wanted = part.header.reference_group
     if wanted is not None:
         homes = [slice_ for slice_, members in groups.items() if wanted in members]

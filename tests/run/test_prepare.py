@@ -7,6 +7,7 @@ import pytest
 
 from pluralign.engine.loading.load import make_reward_model, save
 from pluralign.errors import InputError
+from pluralign.run import plan
 from pluralign.run.parts import Prepared
 from pluralign.run.prepare import prepare
 from pluralign.runfile.read import read
@@ -153,3 +154,53 @@ def test_bf16_that_the_hardware_lacks_is_refused_by_its_stage(prepared, monkeypa
 def test_evaluation_needs_data_that_hold_some_out(prepared):
     with pytest.raises(InputError, match=r'stage "dpo": eval_steps: data "voices" holds none out; give it held_out'):
         prepared(HEAD.replace("0.25", "0.0") + DPO + "eval_steps = 2")
+
+
+def test_a_group_with_the_name_of_everyone_is_refused_before_anything_is_asked(prepared, tmp_path):
+    pairs = [{"prompt": "a", "chosen": "b", "rejected": "c", "language": "en", "prompt_id": "1", "group": "all"}]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    own = '[[audit]]\nuses = "preferences"\nrows = "pairs.jsonl"\n'
+    with pytest.raises(InputError, match=r'audit "preferences": .*pairs\.jsonl: a group of "group" is called "all"'):
+        prepared(HEAD + own)
+
+
+OWN_AUDIT = """
+from dataclasses import dataclass
+from pathlib import Path
+
+from pluralign.records.item import Choose, Item
+from pluralign.records.measure import Measure
+
+VERSION = 1
+DESCRIPTION = "A question from a file."
+MEASURES = {"right": Measure("share of right answers")}
+SANDBOX = "reading"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    question: Path
+
+
+def items(rows, options):
+    asked = Choose(prompt=options.question.read_text(), options=(" yes", " no"))
+    yield Item(id="1", asks=(asked,), slices={"language": "en"}, cluster="1")
+
+
+def read(item, replies, options):
+    yield from ()
+"""
+
+
+def test_the_key_of_an_audit_holds_the_content_of_its_files_and_not_where_they_lie(prepared, tmp_path):
+    def key(file: str) -> str:
+        found = prepared(f'{HEAD}[[audit]]\nuses = "own.py"\nrows = "sandbox"\nquestion = "{file}"\n')
+        return plan.audit_entry(found.rung("base"), found.exams[0], found).key
+
+    (tmp_path / "own.py").write_text(OWN_AUDIT)
+    for file in ("one.txt", "same.txt"):
+        (tmp_path / file).write_text("Is it so?")
+    own = key("one.txt")
+    assert key("same.txt") == own
+    (tmp_path / "one.txt").write_text("Is it not so?")
+    assert key("one.txt") != own
