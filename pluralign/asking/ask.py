@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pluralign.errors import RunError
-from pluralign.records.item import Ask, Item
+from pluralign.records.item import Item
 from pluralign.records.reply import Reply
 
 Replies = dict[str, dict[int, Reply]]
@@ -78,11 +78,6 @@ def unanswered(items: Sequence[Item], answers: frozenset[type], replies: Replies
 def can_answer(items: Sequence[Item], answers: frozenset[type]) -> bool:
     """Whether a subject can answer at least one ask of an audit."""
     return any(type(ask) in answers for item in items for ask in item.asks)
-
-
-def kinds(asks: Sequence[Ask]) -> str:
-    """The kinds of some asks, for people: "Choose, Write"."""
-    return ", ".join(sorted({type(ask).__name__ for ask in asks}))
 
 
 def encode(reply: Reply) -> str:
