@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pluralign.stats.panel import Panel
-from pluralign.stats.seeds import Levels, levels_of
+from pluralign.stats.seeds import Levels, levels_against, levels_of
 from pluralign.stats.spread import take_spread
 
 REPLICATES, GAIN = 2000, 0.3
@@ -59,3 +59,22 @@ def test_the_spread_of_seeds_is_without_that_of_items(design: Any, replicated: A
     assert levels.seeds[:-1].mean() == pytest.approx(0.09, rel=0.1)
     without, _ = simulated(design, replicated, 8, 0.0, 2.0)
     assert np.median(without.seeds[:-1]) < 0.01
+
+
+@pytest.mark.parametrize("between", [0.0, 0.3])
+def test_the_methods_interval_covers_the_gap_of_groups_that_share_items(
+    grouped: Callable[[np.ndarray, np.ndarray], Panel], between: float
+) -> None:
+    """Three seeds; an item does as much to both groups, a seed something else to each of them."""
+    panel, random, inside = grouped(np.tile([0, 1], 60), np.repeat(np.arange(60), 2)), np.random.default_rng(7), 0
+    outside = 0
+    for _ in range(600):
+        items, gap = np.repeat(random.normal(size=60), 2), np.tile([GAIN, 0.0], 60)
+        seeds = [gap + items + np.tile(between * random.normal(size=2), 60) for _ in range(3)]
+        spreads = [take_spread(seed + 0.5 * random.normal(size=120), panel, None) for seed in seeds]
+        found = levels_against(spreads, 1)
+        low, high = (bound[0] for bound in found.of_method())
+        inside += low <= GAIN <= high
+        outside += abs(found.value[0] - GAIN) > found.value[0] - found.of_models[0][0]
+    assert inside / 600 > 0.93
+    assert (outside / 600 > 0.3) == (between > 0), "these models' interval is none of the method's gap"
