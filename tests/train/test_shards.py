@@ -1,15 +1,23 @@
 """A model that is shared is read by one process and whole in none: the parent, a reference, a reward model."""
 
+import gc
 import json
 import pickle
+import warnings
+import weakref
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from pluralign.engine.loading.load import make_reward_model
+from pluralign.engine.loading.load import load_causal, make_reward_model
+from pluralign.engine.logprobs import logprobs
+from pluralign.engine.reward_head import rewards
+from pluralign.errors import InputError
+from pluralign.records.fork import Fork
 from pluralign.records.training import Training
 from pluralign.train import adapting
+from pluralign.train.parallel import Shards
 from pluralign.train.spread import hollow
 
 PLAINLY_SENT = ("gpt2", "gpt_neox", "llama", "qwen2", "gemma2", "mistral", "gpt_oss")
@@ -23,7 +31,6 @@ RLOO = DPO | {
 }
 EQUAL = {
     "compared": DPO | {"reference": "other"},
-    "compared-passes": DPO | {"reference": "other", "training": TRAINING | {"token_budget": 40}},
     "judged": RLOO,
     "judged-passes": RLOO | {"training": TRAINING | {"token_budget": 40, "batch_size": 3}},
     "judged-as-one": RLOO | {"judged": "as one", "watched": False},
@@ -121,3 +128,44 @@ def test_a_form_that_is_sent_becomes_the_model_when_it_is_given_the_weights(tiny
     ids = torch.tensor([[3, 1, 4, 1, 5]])
     with torch.no_grad():
         assert torch.equal(sent(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "gpt_oss"])
+def test_what_is_asked_in_step_is_what_the_model_says_and_is_tried_out_for_every_length(tiny, architecture):
+    model, same = tiny.make_model(architecture), tiny.make_model(architecture)
+    shards = Shards(model, logprobs)
+    trials = []
+    shards.register_forward_pre_hook(lambda _, __, named: trials.append(named.get("trial")), with_kwargs=True)
+    for length in (2, 2, 9, 5):
+        forks = [Fork(tuple(range(1, length + 1)), ((7, 8, 9), (7,), (5, 4))), Fork((3,), ((4, 5), (6,)))]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".* share their prompt")
+            found, expected = shards.in_step(model, forks, token_budget=9), logprobs(same, forks)
+        torch.testing.assert_close(found.values, expected.values.detach(), rtol=0, atol=1e-5)
+        assert found.sizes == (3, 2)
+        assert not found.values.requires_grad
+    assert trials.count(True) == 2
+
+
+def test_a_model_that_sees_one_completion_at_a_time_is_refused_before_it_is_used(tiny, tmp_path):
+    folder = tiny.save_model(tmp_path, "llama")
+    model, other, same = (make_reward_model(folder, seed=0)[0] for _ in range(3))
+    fork = Fork((1, 2), ((3,), (4, 5)))
+    found = Shards(model, rewards).in_step(model, [fork]).values
+    assert torch.equal(found, rewards(same, [fork]).values.detach())
+    other.score = torch.nn.Sequential(other.score)
+    with pytest.raises(InputError, match="sees one completion at a time"):
+        Shards(other, rewards).try_out([fork])
+
+
+def test_a_model_that_was_read_is_let_go_once_its_weights_are_taken(tiny, tmp_path):
+    model, _ = load_causal(tiny.save_model(tmp_path, "llama"), device="cpu")
+    kept, form = weakref.ref(model), hollow(model)
+    gc.collect()
+    gc.disable()
+    try:
+        del model
+        assert kept() is None
+    finally:
+        gc.enable()
+    assert all(weight.is_meta for weight in form.parameters())
