@@ -233,3 +233,10 @@ def as_json(value: Any) -> Any:
 def plain(options: Any) -> dict[str, Any]:
     """A dataclass as plain JSON data."""
     return as_json(asdict(options))
+
+
+def made_of(options: Any) -> dict[str, Any]:
+    """What a content key holds of a plug-in's options: plain JSON data, a file by the hash of what it holds."""
+    given = {each.name: getattr(options, each.name) for each in fields(options)}
+    files = {name: value for name, value in given.items() if isinstance(value, Path) and value.is_file()}
+    return plain(options) | {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}

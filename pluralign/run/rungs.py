@@ -67,7 +67,7 @@ def _trained(
         "engine": engine.VERSION,
         "method": f"{part.header.method} {plugins.version(part.module)}",
         "weighting": f"{part.header.weighting} {plugins.version(part.weigh)}",
-        "weighting_options": plugins.plain(part.weigh_options),
+        "weighting_options": plugins.made_of(part.weigh_options),
         "options": _options(part),
         "training": _training(part),
         "hardware": _hardware(part),
@@ -140,7 +140,7 @@ def _check_evaluation(part: StagePart, data: Voices) -> None:
 def _options(part: StagePart) -> dict[str, Any]:
     """The method's options that results depend on."""
     without_effect = getattr(part.module, "WITHOUT_EFFECT", ())
-    return {name: value for name, value in plugins.plain(part.options).items() if name not in without_effect}
+    return {name: value for name, value in plugins.made_of(part.options).items() if name not in without_effect}
 
 
 def _training(part: StagePart) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _read(part: DataPart, file: RunFile) -> Gathered:
         left_out.update(others)
     made_of = {
         "source": f"{header.uses} {plugins.version(module)}",
-        "options": plugins.plain(part.options),
+        "options": plugins.made_of(part.options),
         "rows": table.fingerprint,
         "split": header.split,
         "held_out_split": apart,

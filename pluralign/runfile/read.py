@@ -125,16 +125,17 @@ def _check_name(name: object, place: str) -> str:
     return name
 
 
-def _headed(kind: type[T], part: Table, module: ModuleType, place: str) -> tuple[T, Any]:
+def _headed(kind: type[T], part: Table, module: ModuleType, path: Path, place: str) -> tuple[T, Any]:
     """A section's header and the options of the plug-in that it uses."""
-    head, options = plugins.split(part, (kind, plugins.options_of(module)), place)
-    return plugins.build(kind, head, place), plugins.build(plugins.options_of(module), options, place)
+    own = plugins.options_of(module)
+    head, options = plugins.split(part, (kind, own), place)
+    return plugins.build(kind, head, place), plugins.anchored(plugins.build(own, options, place), path.parent)
 
 
 def _data(name: str, part: Table, path: Path) -> DataPart:
     place = f'{path.name}: data "{_check_name(name, path.name)}"'
     module = plugins.load("sources", str(part.get("uses", "pairs")), beside=path.parent, place=place)
-    header, options = _headed(DataHeader, part, module, place)
+    header, options = _headed(DataHeader, part, module, path, place)
     if header.mix and options != plugins.options_of(module)():
         raise InputError(f"{place}: a mix has no source of its own, so it takes no option of one")
     if not header.mix and header.rows is None and not hasattr(module, "ROWS"):
@@ -185,7 +186,7 @@ def _stage(part: Table, path: Path) -> StagePart:
         weigh=weigh,
         weigh_options=weigh_options,
         training=plugins.build(Training, training, place, start=module.TRAINING),
-        options=plugins.build(kinds[2], options, place),
+        options=plugins.anchored(plugins.build(kinds[2], options, place), path.parent),
     )
 
 
@@ -205,7 +206,7 @@ def _weighting(given: Any, method: ModuleType, path: Path, place: str) -> tuple[
         raise InputError(
             f'{place}: weighs by losses, which say nothing of what a policy has just written; use "uniform" here'
         )
-    _, options = _headed(WeightingHeader, table, weigh, place)
+    _, options = _headed(WeightingHeader, table, weigh, path, place)
     return uses, weigh, options
 
 
@@ -245,10 +246,9 @@ def _audit(part: Table, path: Path) -> AuditPart:
     name = _check_name(part.get("name", plugins.label(uses)), f"{path.name}: [[audit]]")
     place = f'{path.name}: audit "{name}"'
     module = plugins.load("audits", uses, beside=path.parent, place=place)
-    header, options = _headed(AuditHeader, part, module, place)
+    header, options = _headed(AuditHeader, part, module, path, place)
     if header.limit is not None and header.limit < 1:
         raise InputError(f"{place}: limit = {header.limit}: must be at least 1")
-    options = plugins.anchored(options, path.parent)
     return AuditPart(name=name, place=place, header=header, module=module, options=options)
 
 
@@ -257,5 +257,5 @@ def _recorded(part: Any, path: Path) -> RecordedPart:
     if not isinstance(part, dict) or not isinstance(part.get("uses"), str):
         raise InputError(f'{place}: option "uses" is missing: the adapter, a Python file beside the run file')
     module = plugins.load_file(plugins.find(part["uses"], path.parent), "adapter", place=place)
-    header, options = _headed(RecordedHeader, part, module, place)
-    return RecordedPart(place=place, header=header, module=module, options=plugins.anchored(options, path.parent))
+    header, options = _headed(RecordedHeader, part, module, path, place)
+    return RecordedPart(place=place, header=header, module=module, options=options)

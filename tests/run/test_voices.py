@@ -124,6 +124,35 @@ def test_a_key_says_by_which_source_rows_were_read(parse, tmp_path: Path) -> Non
     assert dialogues.entry.key != questions.entry.key
 
 
+OWN = """
+from dataclasses import dataclass
+from pathlib import Path
+from pluralign.records.preference import Preference
+VERSION = 1
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    names: Path
+def load(rows, options, source):
+    group = options.names.read_text()
+    for row in rows:
+        said = row["text"]
+        yield Preference(prompt="", chosen=said, rejected="", group=group, prompt_id=said, source=source)
+"""
+
+
+def test_a_file_that_a_source_of_ones_own_reads_is_known_by_what_it_holds(parse, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    text = '[data.own]\nuses = "mine.py"\nrows = "texts.jsonl"\nnames = "{}"\n'
+
+    def key(name: str, held: str) -> str:
+        (tmp_path / name).write_text(held)
+        (own,) = gather(parse(text.format(name)))
+        assert groups(own) == {held: COUNT}, "it lies beside the run file"
+        return own.entry.key
+
+    assert key("names.txt", "us") == key("moved.txt", "us") != key("names.txt", "india")
+
+
 def test_a_group_of_which_so_many_are_wanted_is_not_held_out_as_a_whole(parse, tmp_path: Path) -> None:
     few = [{"prompt": "Alone?", "chosen": "a", "rejected": "b", "group": "few"}]
     many = [{"prompt": f"Question {n}?", "chosen": "a", "rejected": "b", "group": "many"} for n in range(COUNT)]
