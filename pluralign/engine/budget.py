@@ -43,16 +43,27 @@ def encoded_tokens(model: nn.Module, forks: Sequence[Fork]) -> list[int]:
 def fill(sizes: Sequence[int], budget: int) -> list[list[int]]:
     """Indices of `sizes` in bins whose sum keeps to `budget`; what exceeds it alone has a bin of its own.
 
-    The largest come first, each into the first bin that has room, so that the bins are few.
+    The largest come first, each into the first bin that has room, so that the bins are few. Which that is, a binary
+    tree tells whose nodes hold the most room of any bin below them; bins are its leaves.
     """
+    leaves = 1 << (len(sizes) - 1).bit_length() if sizes else 0
+    most = [budget] * (2 * leaves)
     bins: list[list[int]] = []
-    room: list[int] = []
     for index in sorted(range(len(sizes)), key=lambda index: (-sizes[index], index)):
-        place = next((place for place, left in enumerate(room) if left >= sizes[index]), None)
-        if place is None:
-            bins.append([index])
-            room.append(budget - sizes[index])
-        else:
-            bins[place].append(index)
-            room[place] -= sizes[index]
+        leaf = leaves + len(bins) if sizes[index] > budget else _first_with(most, sizes[index])
+        if leaf - leaves == len(bins):
+            bins.append([])
+        bins[leaf - leaves].append(index)
+        most[leaf] -= sizes[index]
+        while leaf > 1:
+            leaf //= 2
+            most[leaf] = max(most[2 * leaf], most[2 * leaf + 1])
     return bins
+
+
+def _first_with(most: list[int], size: int) -> int:
+    """The first leaf with room for `size`, of a tree that has one."""
+    node = 1
+    while 2 * node < len(most):
+        node = 2 * node if most[2 * node] >= size else 2 * node + 1
+    return node

@@ -17,6 +17,19 @@ def test_bins_hold_everything_once_and_keep_to_the_budget(sizes, budget):
     assert len(totals) < 2 or totals[0] + totals[1] > budget
 
 
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 80))
+def test_bins_are_those_of_first_fit(sizes, budget):
+    expected: list[list[int]] = []
+    for index in sorted(range(len(sizes)), key=lambda index: -sizes[index]):
+        room = (found for found in expected if sum(sizes[each] for each in [*found, index]) <= budget)
+        found = next(room, None)
+        if found is None:
+            expected.append([index])
+        else:
+            found.append(index)
+    assert fill(sizes, budget) == expected
+
+
 @pytest.mark.parametrize(("kind", "expected"), [("llama", [2 + 3 + 1, 1 + 2]), ("mamba", [2 * (2 + 3), 1 + 2])])
 def test_prompts_count_once_where_the_model_shares_them(tiny, kind, expected):
     forks = [Fork((1, 2), ((3, 4, 5), (6,))), Fork((1,), ((2, 3),))]
