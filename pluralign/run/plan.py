@@ -80,11 +80,7 @@ def replies_path(rung: Rung, exam: Exam, prepared: Prepared, about: Rung | None 
 def _options(exam: Exam) -> Any:
     """What of the options the questions depend on: all of them, files by their content, unless the audit says what."""
     module, options = exam.part.module, exam.part.options
-    if hasattr(module, "basis"):
-        return plugins.as_json(module.basis(options))
-    given = {each.name: getattr(options, each.name) for each in fields(options)}
-    files = {name: value for name, value in given.items() if isinstance(value, Path) and value.is_file()}
-    return plugins.plain(options) | {name: store.file_key(value) for name, value in files.items()}
+    return plugins.as_json(module.basis(options)) if hasattr(module, "basis") else plugins.made_of(options)
 
 
 def _adapter_options(prepared: Prepared) -> dict[str, Any]:
