@@ -26,13 +26,13 @@ DPO = {"method": "dpo", "weighting": "uniform", "training": TRAINING, "watched":
 RLOO = DPO | {
     "method": "rloo",
     "options": {"num_generations": 3, "max_completion_length": 8, "beta": 0.1},
+    "training": TRAINING | {"token_budget": 40, "batch_size": 3},
     "reference": "other",
     "judged": True,
 }
 EQUAL = {
     "compared": DPO | {"reference": "other"},
     "judged": RLOO,
-    "judged-passes": RLOO | {"training": TRAINING | {"token_budget": 40, "batch_size": 3}},
     "judged-as-one": RLOO | {"judged": "as one", "watched": False},
     "plain": DPO | {"parent": "plain", "watched": False},
 }
