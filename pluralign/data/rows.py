@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,8 +76,18 @@ def read(source: str, *, sandbox: str, beside: Path, place: str) -> Rows:
     if path.is_dir():
         return _folder(path, place)
     if is_path(source):
-        raise InputError(f'{place}: there is no file "{source}"')
+        raise absent(source, beside, place)
     return _from_hub(source, place)
+
+
+def absent(source: str, beside: Path, place: str) -> InputError:
+    """The complaint about a file that is not there, with the file or folder that was probably meant."""
+    path = Path(source).expanduser()
+    homes = [home for home in (path.parent, beside / path.parent) if home.is_dir()]
+    known = {other.name for home in homes for other in home.iterdir() if other.is_dir() or is_table(other)}
+    near = get_close_matches(path.name, sorted(known), n=1)
+    hint = f'; did you mean "{path.with_name(near[0])}"?' if near else ""
+    return InputError(f'{place}: there is no file "{source}"{hint}')
 
 
 def is_path(source: str) -> bool:

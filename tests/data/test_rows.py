@@ -169,6 +169,26 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         rows.read("absent.csv", sandbox="", beside=tmp_path, place="here")
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("voice.jsonl", "voices.jsonl"),
+        ("voices.txt", "voices.jsonl"),
+        ("./shard", "shards"),
+        ("shards/trian.csv", "shards/train.csv"),
+        ("notes.csv", None),
+    ],
+)
+def test_an_absent_file_is_told_what_was_probably_meant(tmp_path: Path, given: str, meant: str | None) -> None:
+    (tmp_path / "shards").mkdir()
+    for name in ("voices.jsonl", "notes.md", "shards/train.csv"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as caught:
+        rows.read(given, sandbox="", beside=tmp_path, place="here")
+    hint = "" if meant is None else f'; did you mean "{meant}"?'
+    assert str(caught.value) == f'here: there is no file "{given}"{hint}'
+
+
 def test_a_file_is_looked_for_beside_the_run_file(tmp_path: Path) -> None:
     write_csv(tmp_path / "beside_only.csv")
     assert len(rows.read("beside_only.csv", sandbox="", beside=tmp_path, place="here").rows) == 2
