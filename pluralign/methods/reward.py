@@ -15,12 +15,12 @@ from pluralign.engine.batch import Batch, Losses
 from pluralign.records.preference import Preference
 from pluralign.records.training import Training
 
-VERSION = 1
+VERSION = 2
 KIND = "reward"
 COUNTS = "pairs"
 NEEDS_REFERENCE = False
 USES_MARGINS = True
-METRICS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies")
+METRICS = ("mean_reward", "margin", "accuracy")
 TRAINING = Training(learning_rate=1e-5, batch_size=16, num_train_epochs=1.0)
 
 
@@ -62,7 +62,7 @@ def reward_loss(
 
 
 def losses(batch: Batch, options: Options) -> Losses:
-    """The loss of every pair, with rewards, margins and whether the chosen completion is ahead."""
+    """The loss of every pair; its mean reward, margin and whether the chosen completion is ahead, as TRL names them."""
     chosen, rejected = batch.scores[:, 0], batch.scores[:, 1]
     per_pair = reward_loss(
         chosen,
@@ -72,9 +72,8 @@ def losses(batch: Batch, options: Options) -> Losses:
         center_rewards_coefficient=options.center_rewards_coefficient,
     )
     metrics = {
-        "rewards/chosen": chosen,
-        "rewards/rejected": rejected,
-        "rewards/margins": chosen - rejected,
-        "rewards/accuracies": (chosen > rejected).to(chosen.dtype),
+        "mean_reward": (chosen + rejected) / 2,
+        "margin": chosen - rejected,
+        "accuracy": (chosen > rejected).to(chosen.dtype),
     }
     return Losses(per_pair=per_pair, metrics=metrics)

@@ -28,7 +28,7 @@ class Training:
 
     `eval_steps`: optimiser steps between evaluations on the held-out preferences, or below 1 a share of an epoch; None
     evaluates at the end alone. `metric_for_best_model`: what makes one evaluation better than another, a name of the
-    log such as "eval_loss" or "eval_rewards/accuracies", or that of the worst group, "worst/eval_loss"; the smaller the
+    log such as "eval_loss" or "eval_accuracy", or that of the worst group, "worst/eval_loss"; the smaller the
     better where it ends in "loss", else the greater. `load_best_model_at_end`: the stage is what was best, not what was
     last. `early_stopping_patience`: training ends after so many evaluations in a row that were no better.
 

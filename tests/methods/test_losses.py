@@ -121,6 +121,19 @@ def test_dpo_metrics_are_implicit_rewards():
         dpo.losses(Batch(scores=scores, reference=None, tokens=batch.tokens), dpo.Options())
 
 
+def test_metrics_of_a_reward_model_are_those_of_trl():
+    batch = Batch(
+        scores=tensor(2.0, -1.0, 0.5, 1.0).view(2, 2), reference=None, tokens=torch.ones(2, 2, dtype=torch.long)
+    )
+    found = reward.losses(batch, reward.Options()).metrics
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "mean_reward": [0.5, 0.75],
+        "margin": [3.0, -0.5],
+        "accuracy": [1.0, 0.0],
+    }
+    assert tuple(found) == reward.METRICS
+
+
 @pytest.mark.parametrize(("method", "texts"), [(sft, ("c",)), (reward, ("c", "r")), (dpo, ("c", "r"))])
 def test_every_method_has_what_the_loop_needs(method: ModuleType, texts):
     assert method.completions(PREFERENCE) == texts

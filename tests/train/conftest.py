@@ -112,11 +112,14 @@ def numbers() -> Callable[[dict[str, Any]], dict[str, float]]:
     return _numbers
 
 
+MARGINS = {"rewards/accuracies": "rewards/margins", "accuracy": "margin"}
+
+
 def _numbers(record: dict[str, Any], within: str = "") -> dict[str, float]:
     """All numbers of a record by the way to them, but for accuracies where all margins are 0 but for rounding."""
     flat: dict[str, float] = {}
     for name, value in record.items():
-        if name == "rewards/accuracies" and abs(record["rewards/margins"]) < 1e-5:
+        if name in MARGINS and abs(record[MARGINS[name]]) < 1e-5:
             continue
         if isinstance(value, dict):
             flat |= _numbers(value, f"{within}{name} ")

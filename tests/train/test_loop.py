@@ -55,7 +55,8 @@ def test_training_lowers_the_loss_of_both_groups(job, method):
     held_out = log(job)[-1]
     assert held_out["event"] == "held_out"
     if method is not sft:
-        assert held_out["groups"]["eval_rewards/accuracies"] == {"one": 1.0, "two": 1.0}
+        accuracy = "eval_accuracy" if method is reward else "eval_rewards/accuracies"
+        assert held_out["groups"][accuracy] == {"one": 1.0, "two": 1.0}
     assert set(held_out["groups"]["eval_loss"]) == {"one", "two"}
 
 
