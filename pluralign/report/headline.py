@@ -23,6 +23,8 @@ def headline(findings: Findings) -> str:
     """
     climbing = [stage for stage in findings.stages if stage.kind != "reward"]
     ways = whole_ways(climbing, findings.transitions)
+    if len({stage.name for stage in findings.stages}) == 1:
+        return "No verdict: there is one stage, and none to compare it with; see where each group stands."
     if not ways:
         return "No verdict: no stage was compared with the one that it came from."
     over = by_key(findings.seeds)

@@ -279,6 +279,11 @@ def test_without_a_way_there_is_no_verdict(transitions: Any, stages: Any) -> Non
     assert headline(found([], transitions=transitions, stages=stages)).startswith("No verdict")
 
 
+def test_one_stage_alone_is_said_to_be_alone() -> None:
+    assert headline(found([], transitions=(), stages=(STAGES[0],))).startswith("No verdict: there is one stage")
+    assert "came from" in headline(found([], transitions=(), stages=STAGES))
+
+
 def test_without_answers_there_is_no_verdict() -> None:
     assert headline(found([])) == "From base to dpo: no verdict, because no audit was answered at both ends."
 
