@@ -75,9 +75,6 @@ designs = st.builds(
 def test_the_smallest_effect_has_the_power_and_needs_the_items(design: Design, items: int, groups: int) -> None:
     test = Test(groups=groups)
     effect = smallest_effect(design, items, test)
-    if isnan(effect):
-        assert power_of(design, 1e9, items, test) == 0
-        return
     assert power_of(design, effect, items, test) == pytest.approx(0.8, abs=1e-6)
     needed = items_for(design, effect, test)
     assert needed is not None
@@ -87,6 +84,12 @@ def test_the_smallest_effect_has_the_power_and_needs_the_items(design: Design, i
     enough = items_for_equivalence(design, margin, test)
     assert enough is not None
     assert items - 2 * design.group.size <= enough <= items + design.group.size + 1
+
+
+def test_nothing_can_be_seen_in_one_cluster() -> None:
+    design = Design(group=Sample(deviation=1.0, size=20.0, icc=0.5))
+    assert isnan(smallest_effect(design, 20, Test()))
+    assert power_of(design, 1e9, 20, Test()) == 0
 
 
 def test_clusters_cost_their_design_effect() -> None:
