@@ -38,15 +38,12 @@ WHOLE = 2**40
 class Share:
     """What one process does of a step: `passes`, indices of the examples that go through the model together.
 
-    The first `own` of them count here; the others, and all of a process that has none, keep it in step with the rest.
+    The first `own` of them count; the others, and all of a process that has none, keep it in step with the rest, and
+    run again an example that may be one of its own.
     """
 
     passes: list[list[int]]
     own: int
-
-    def members(self) -> list[int]:
-        """Indices of the examples that count here."""
-        return [index for batch in self.passes[: self.own] for index in batch]
 
 
 def share_of(sizes: Sequence[int], budget: int) -> Share:

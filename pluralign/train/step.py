@@ -110,11 +110,10 @@ def _attempt(judge: Judge, step: Step, weighting: ModuleType, state: Any, option
     if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
         raise told(RunError(f"the weights of the groups are not all finite and at least 0: {weights.tolist()}"))
     coefficients = step.masses * (step.member.T @ (weights.double() / step.group_masses.clamp_min(LEAST)))
-    here = torch.zeros_like(coefficients)
-    here[share.members()] = coefficients[share.members()]
-    found = [_learn(each, here) for each in waiting]
+    found = [_learn(each, coefficients * (number < share.own)) for number, each in enumerate(waiting)]
     waiting.clear()
-    found += [_learn(each, here) for each in judge.passes(step.examples, share, first=len(found))]
+    for number, each in enumerate(judge.passes(step.examples, share, first=len(found)), start=len(found)):
+        found.append(_learn(each, coefficients * (number < share.own)))
     per_pair, metrics = _together(found, share.own)
     objective = float((per_pair * coefficients).sum())
     if not math.isfinite(objective):

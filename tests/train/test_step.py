@@ -8,8 +8,9 @@ from pluralign.engine.logprobs import logprobs
 from pluralign.methods import dpo
 from pluralign.records.fork import Fork
 from pluralign.train.examples import Example
+from pluralign.train.parallel import Share
 from pluralign.train.step import Judge, gather_gradients
-from pluralign.weightings import uniform
+from pluralign.weightings import group_dro, uniform
 
 EXAMPLES = [
     Example(Fork((1, 2 + number), ((5, 6, 7 + number), (8, 9))), "ab"[number % 2], (-9.0, -8.0 + number))
@@ -31,9 +32,9 @@ def judge(model, tokens: int, losses=None) -> Judge:
     return made
 
 
-def gradient(judge: Judge) -> torch.Tensor:
+def gradient(judge: Judge, weighting=uniform) -> torch.Tensor:
     judge.model.zero_grad()
-    gather_gradients(judge, EXAMPLES, ("a", "b"), uniform, None)
+    gather_gradients(judge, EXAMPLES, ("a", "b"), weighting, None)
     return torch.cat([weight.grad.flatten() for weight in judge.model.parameters() if weight.grad is not None])
 
 
@@ -71,6 +72,18 @@ def test_a_step_that_runs_out_of_memory_is_taken_in_smaller_passes_with_the_same
     method.sizes.clear()
     gradient(short)
     assert max(method.sizes) <= 2, "the smaller budget stays"
+
+
+@pytest.mark.parametrize("weighting", [uniform, group_dro])
+@pytest.mark.parametrize("graphs", [1, 4])
+def test_a_pass_that_keeps_a_process_in_step_adds_no_gradient(model, monkeypatch, weighting, graphs):
+    """Even where the example that it runs once more is one that the process has of its own."""
+    own = [[0, 3], [1], [2, 4, 5]]
+    expected = gradient(judge(model, 10_000), weighting)
+    monkeypatch.setattr(Judge, "share", lambda *_: Share([*own, [1], [1]], len(own)))
+    in_step = judge(model, 10_000)
+    in_step.budget.graphs = graphs
+    assert (gradient(in_step, weighting) - expected).norm() < 1e-6 * expected.norm()
 
 
 def test_memory_too_short_for_one_example_is_an_error(model):
