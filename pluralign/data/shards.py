@@ -164,7 +164,7 @@ def divide(source: str, *, beside: Path, place: str, split: str | None = None, t
         shards, key = _cut(path, place)
         return Sharded(str(path), key[:16], (Whole(files=(path,)),) if together else shards)
     if rows.is_path(source):
-        raise rows.absent(source, Path(), place)
+        raise rows.absent(source, beside, place)
     return _hub(source, split, place, together)
 
 

@@ -6,7 +6,6 @@ from pluralign.records.across_seeds import FEWEST_SEEDS
 from pluralign.records.findings import Audit, Findings
 from pluralign.report.ladders import whole_ways
 from pluralign.report.outcomes import Outcome, by_slice, on_method, outcomes
-from pluralign.report.seeds import too_few
 from pluralign.report.sentences import listed, signed, tallied
 from pluralign.report.verdicts import Key, by_key, label, spaced
 
@@ -39,10 +38,9 @@ def headline(findings: Findings) -> str:
         start += ", in shortened audits"
     if not clauses:
         return f"{start}: no verdict, because no audit was answered at both ends."
-    ends = {way[1] for way in ways}
-    few = too_few([stage for stage in climbing if stage.name in ends])
-    seeds = f"; nothing is said of the method, which takes {FEWEST_SEEDS} training seeds" if few else ""
-    return f"{start}: {'; '.join(clauses)}; {_hardest_hit(judged, len(ways))}{seeds}."
+    trained = {stage.name for stage in climbing if stage.method is not None}
+    unsaid = _unsaid({key: rows for _, whole in leads for key, rows in whole.items() if key[3] in trained})
+    return f"{start}: {'; '.join(clauses)}; {_hardest_hit(judged, len(ways))}{unsaid}."
 
 
 def _lead(audit: Audit, found: Whole) -> dict[Key, Sequence[Outcome]]:
@@ -65,6 +63,16 @@ def _clause(audit: Audit, whole: Whole) -> str:
     if on_method(everyone):
         tally += f" for these models, {tallied(on_method(everyone))} for the method"
     return tally + ("" if audit.measures[key[1]].comparable else _fell_behind(everyone))
+
+
+def _unsaid(trained: Whole) -> str:
+    """That nothing is said of the method, or not everywhere; empty where all that was trained has verdicts on it."""
+    lacking = [key for key, rows in trained.items() if not on_method(rows)]
+    if not lacking:
+        return ""
+    if len(lacking) == len(trained):
+        return f"; nothing is said of the method, which takes {FEWEST_SEEDS} training seeds"
+    return f"; where there are fewer than {FEWEST_SEEDS} training seeds nothing is said of the method"
 
 
 def _fell_behind(everyone: Sequence[Outcome]) -> str:

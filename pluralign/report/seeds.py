@@ -29,7 +29,8 @@ def method_sentence(found: Sequence[Outcome], seeds: int, *, comparable: bool) -
         return f"Of the method nothing can be said: that takes at least {FEWEST_SEEDS} training seeds."
     slices = by_slice(found)
     told = [
-        f"{'' if comparable else _gaps(part)}of {count(len(part), 'group')} {tallied(on_method(part))}"
+        f"{'' if comparable else _gaps(part)}of {count(len(part), 'group')} "
+        f"{tallied([outcome.method or 'inconclusive' for outcome in part])}"
         for part in slices.values()
     ]
     if len(slices) > 1:

@@ -1,6 +1,6 @@
 """The rewards that a stage learns from: found before anything is computed, loaded when the stage is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,7 @@ def _load(name: str, part: StagePart, prepared: Prepared) -> "Reward":
     if _is_address(name):
         return EndpointReward.at(name, prepared.template)
     if ":" in name:
-        _, function = plugins.find_function(name, prepared.file.beside, f"{part.place}: reward")
-        return FunctionReward(name=name, function=function)
+        return FunctionReward(name=name, function=_function(name, part, prepared))
     rung = prepared.rung(name)
     if rung.part is not None and rung.part.members:
         from pluralign.train.rewarding import MeanReward
@@ -64,6 +63,16 @@ def _load(name: str, part: StagePart, prepared: Prepared) -> "Reward":
         return MeanReward(name=name, members=tuple(_load(member, part, prepared) for member in rung.part.members))
     settings = {"template": prepared.template, "adapter": rung.adapter, **loading_of(rung)}
     return ModelReward.load(name, model_folder(rung), **settings)
+
+
+def _function(name: str, part: StagePart, prepared: Prepared) -> Callable[..., Any]:
+    """A reward function, of the text that is in the stage's key."""
+    place = f"{part.place}: reward"
+    module, function = plugins.find_function(name, prepared.file.beside, place)
+    entry = prepared.rung(part.name).entry
+    if entry is None or dict(entry.made_of["reward"])[name] != plugins.version(module):
+        raise InputError(f'{place}: "{name}" has changed since the run began; give the same command again')
+    return function
 
 
 def _is_address(name: str) -> bool:

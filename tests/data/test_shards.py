@@ -87,6 +87,8 @@ def test_what_is_no_data_is_named(tmp_path: Path, lines: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r'here: there is no file "absent\.jsonl"'):
         divide("absent.jsonl")
+    with pytest.raises(InputError, match=r'no file "row\.jsonl"; did you mean "rows\.jsonl"'):
+        shards.divide("row.jsonl", beside=lines.parent, place="here")
     with pytest.raises(InputError, match=r"here: the folder .* holds no file with rows"):
         divide(tmp_path / "empty")
     with pytest.raises(InputError, match=r'here: --split "test": a single file has no splits'):

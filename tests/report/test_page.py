@@ -458,3 +458,8 @@ def test_the_policy_is_kept_by_the_browser(browser: str, sandbox_findings: Findi
     assert "<title>Quickstart</title>" in shown
     assert len(console) >= 2
     assert not asked
+
+
+def test_no_term_is_explained_twice(sandbox_findings: Findings) -> None:
+    terms = re.findall(r"<dt>(.*?)</dt>", document(sandbox_findings, HEADLINE))
+    assert len(terms) == len(set(terms)) > 5

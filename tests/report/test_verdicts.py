@@ -422,6 +422,33 @@ def test_with_too_few_seeds_the_headline_says_nothing_of_the_method(seeds: int) 
     assert "method" not in headline(found(rows)), "of models that others made no method is known"
 
 
+def test_the_headline_says_that_only_some_have_seeds_for_the_method() -> None:
+    """One ladder of three seeds, one of a single seed; and three seeds of which one was not audited."""
+    single = [change("de", 0.05, "gain", to_stage="orpo")]
+    stages = (
+        *STAGES[:2],
+        *(replace(STAGES[3], method="dpo", seed=seed) for seed in SEEDS),
+        Stage(name="orpo", kind="policy", parents=("sft",), method="orpo"),
+    )
+    ways = (("base", "dpo"), ("base", "orpo"))
+    both = headline(found([*SEVERAL, *single], seeds=tuple(OF_METHOD), stages=stages, transitions=ways))
+    assert both.endswith("; where there are fewer than 3 training seeds nothing is said of the method.")
+    two = [row for row in SEVERAL if row.seed < 2]
+    lacking = headline(found(two, seeds=tuple(over(two)), stages=stages[:-1]))
+    assert lacking.endswith("; nothing is said of the method, which takes 3 training seeds.")
+
+
+def test_a_slice_of_too_few_seeds_is_not_known_for_the_method() -> None:
+    rows = [replace(row, seed=seed) for seed in SEEDS for row in SLICED if seed < 2 or row.slice == "rater"]
+    verdicts: dict[str, Verdict] = {"one": "gain", "two": "gain", "three": "inconclusive"}
+    summary = said(rows, seeds=over(rows, **verdicts))
+    assert summary.sentence.endswith(
+        "The method, whatever the seed: by rater of 3 groups 2 gained and 1 not known yet; "
+        "by language of 4 groups 4 not known yet."
+    )
+    assert summary.method == MethodCounts(gain=2, loss=0, equivalent=0, inconclusive=5)
+
+
 verdicts: st.SearchStrategy[Verdict] = st.sampled_from(["gain", "loss", "equivalent", "inconclusive"])
 
 

@@ -142,6 +142,14 @@ def test_the_key_holds_the_reward(prepared, tmp_path):
     assert function != key('reward = "functions.py:short"')
 
 
+def test_a_function_that_changes_while_the_run_is_under_way_is_not_learnt_from(prepared, tmp_path):
+    made = prepared(HEAD + RLOO + 'reward = "functions.py:short"')
+    (tmp_path / "functions.py").write_text(FUNCTIONS.replace("/ 10", "/ 20"), encoding="utf-8")
+    with pytest.raises(InputError, match='short" has changed since the run began'):
+        execute(made, command="test")
+    assert not made.rung("rloo").model.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
