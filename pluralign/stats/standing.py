@@ -23,8 +23,10 @@ def share_above(values: Float64[np.ndarray, " unit"], panel: Panel, reference: i
     """The share of the other groups whose mean is larger than that of group `reference`, with 95% bounds.
 
     The bounds are the share of those surely above, and one less that of those surely below, at 2.5% each (`surely`).
-    They hold in at least 95 of 100 audits however the others lie (99 of 100 simulated ones), and are wide where many
-    lie near. NaN where the group, or every other, has no value.
+    They hold in at least 95 of 100 audits however the others' means lie (99 of 100 simulated ones, of normal readings),
+    and are wide where many lie near. Very skewed differences mislead Student's t: where the group never varies and 20
+    others with exponential readings lie just above it, in 84 of 100 audits of 60 clusters, and 90 of 100 of 200.
+    NaN where the group, or every other, has no value.
     """
     means = take_means(values, panel)
     others = np.delete(np.arange(len(panel.groups)), reference)
