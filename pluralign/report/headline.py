@@ -8,6 +8,7 @@ from pluralign.report.ladders import whole_ways
 from pluralign.report.outcomes import Outcome, by_slice, on_method, outcomes
 from pluralign.report.sentences import listed, signed, tallied
 from pluralign.report.verdicts import Key, by_key, label, spaced
+from pluralign.report.wording import count
 
 Whole = Mapping[Key, Sequence[Outcome]]
 
@@ -57,9 +58,9 @@ def _clause(audit: Audit, whole: Whole) -> str:
     key = next(iter(whole))
     slices = by_slice([outcome for rows in whole.values() for outcome in rows])
     first, everyone = next(iter(slices.items()))
-    what = "groups" if len(whole) == 1 else "verdicts"
+    number = count(len(everyone), "group" if len(whole) == 1 else "verdict")
     by = f" by {spaced(first)}" if len(slices) > 1 else ""
-    tally = f"{label(*key[:2])}{by}: of {len(everyone)} {what} {tallied([outcome.verdict for outcome in everyone])}"
+    tally = f"{label(*key[:2])}{by}: of {number} {tallied([outcome.verdict for outcome in everyone])}"
     if on_method(everyone):
         tally += f" for these models, {tallied(on_method(everyone))} for the method"
     return tally + ("" if audit.measures[key[1]].comparable else _fell_behind(everyone))

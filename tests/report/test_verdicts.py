@@ -227,7 +227,7 @@ def test_the_headline_looks_for_losses_in_every_judged_measure() -> None:
         change("ko", -0.4, "inconclusive", measure="said"),
     ]
     sentence = headline(found(rows, audits=(audit(**measures),)))
-    assert sentence.endswith("accuracy: of 1 groups 1 gained; hardest hit: Finnish (−4.0 points in reading f1).")
+    assert sentence.endswith("accuracy: of 1 group 1 gained; hardest hit: Finnish (−4.0 points in reading f1).")
     unsure = headline(found([rows[0], rows[1], rows[3]], audits=(audit(**measures),)))
     assert unsure.endswith("no loss of any group is sure.")
 
