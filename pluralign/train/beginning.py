@@ -14,7 +14,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.loading.load import load_causal, make_reward_model, max_tokens, read_outline
 from pluralign.engine.logprobs import logprobs
-from pluralign.engine.ranks import sharded
+from pluralign.engine.ranks import sharded, together
 from pluralign.engine.scores import Scores
 from pluralign.errors import InputError
 from pluralign.records.fork import Fork
@@ -58,12 +58,12 @@ def begin(job: Job, score: Callable[..., Scores], device: torch.device, bf16: bo
     lesson = _compared(job, found) if beside else None
     parent = load_once(lambda place: load_parent(replace(job, device=place)), job.device)
     model, tokenizer, rollouts = parent.model, parent.tokenizer, job.rollouts
-    lesson = lesson or render_lesson(job, tokenizer, [max_tokens(model)])
+    lesson = lesson or together(lambda: render_lesson(job, tokenizer, [max_tokens(model)]))
     ask = partial(sharded, logprobs)
     if parent.weights is not None:
         rollouts = None if rollouts is None else on_whole_weights(rollouts, model)
         shards = shard(parent, score)
-        shards.try_out(_longest(job, lesson))
+        shards.try_out([_longest(job, lesson)])
         score, ask = shards.one_pass, shards.in_step
     if compares and not beside:
         with adapting.adapter_off(model):
@@ -71,10 +71,14 @@ def begin(job: Job, score: Callable[..., Scores], device: torch.device, bf16: bo
     return Beginning(lesson=lesson, model=model, tokenizer=tokenizer, score=score, rollouts=rollouts)
 
 
-def _longest(job: Job, lesson: Lesson) -> list[Fork]:
-    """Forks as long as any that the model will see: of completions that it writes, the end token stands for each."""
-    forks = [example.fork for example in (*lesson.train, *lesson.held_out)]
-    return [Fork(fork.prompt, tuple(each * job.reserved for each in fork.completions)) for fork in forks]
+def _longest(job: Job, lesson: Lesson) -> Fork:
+    """A fork as long as any that the model will see: of completions that it writes, the end token stands for each."""
+
+    def tokens(fork: Fork) -> int:
+        return len(fork.prompt) + max(map(len, fork.completions)) * job.reserved
+
+    longest = max((example.fork for example in (*lesson.train, *lesson.held_out)), key=tokens)
+    return Fork(longest.prompt, tuple(each * job.reserved for each in longest.completions))
 
 
 def _compared(job: Job, found: Callable[..., Values]) -> Lesson:

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from pluralign.engine.loading.device import pick_device
-from pluralign.engine.ranks import count_ranks, from_first, own_rank
+from pluralign.engine.ranks import count_ranks, from_first, own_rank, together
 
 T = TypeVar("T")
 Weights = dict[str, Tensor]
@@ -44,7 +44,7 @@ def load_whole(load: Load, device: str | None) -> Loaded:
 def load_once(load: Load, device: str | None) -> Loaded:
     """What `load` gives; of several processes the first alone calls it, and the weights stay in its main memory.
 
-    Every process must call this. Raises: what `load` raises, in all.
+    Every process must call this. Raises: what `load` raises, and what fails in placing the model, in all.
     """
     if count_ranks() == 1:
         return load_whole(load, device)
@@ -56,10 +56,16 @@ def load_once(load: Load, device: str | None) -> Loaded:
         return hollow(model), tokenizer
 
     model, tokenizer = from_first(read)
+    place = together(lambda: _place_buffers(model, device))
+    return Loaded(model=model, tokenizer=tokenizer, device=place, weights=weights)
+
+
+def _place_buffers(model: PreTrainedModel, device: str | None) -> torch.device:
+    """Put what the model has beside its weights on the device."""
     place = pick_device(device)
     for buffer in model.buffers():
         buffer.data = buffer.data.to(place)
-    return Loaded(model=model, tokenizer=tokenizer, device=place, weights=weights)
+    return place
 
 
 def hollow(model: PreTrainedModel) -> PreTrainedModel:

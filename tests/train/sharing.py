@@ -5,9 +5,10 @@
 A case holds its name, the folders of `models`, how many `ranks`, the names of `method` and `weighting`, `options` of
 the method, options of `training`, which of the models are `parent` ("base" unless given) and `reference`, whether
 FOLDER/judge is `judged` by (beside a function, or "as one" with it), and how it ends early: `fails`, which rank fails
-in which way ("lesson", "loss", "memory", "killed", "fsync": killed when it makes something durable, "full": the disk
-is full then, "reward", "asked": no memory in a pass of a model in shards) at its which call; or `killed`, the ranks
-that are killed from outside when the log has so many lines. A process is forked for every rank; the stage is left in
+in which way ("lesson", "render": when it has read the parent, "place": before a model is dealt out, "loss", "memory",
+"killed", "fsync": killed when it makes something durable, "full": the disk is full then, "reward", "asked": no memory
+in a pass of a model in shards) at its which call; or `killed`, the ranks that are killed from outside when the log has
+so many lines. A process is forked for every rank; the stage is left in
 FOLDER/NAME, and what the first process was told of its steps in FOLDER/NAME.news. Of a case that is `watched`,
 FOLDER/NAME.RANK has a line for each model that the process read ("read"), for each weight that it dealt out or was
 dealt ("dealt"), and for each model that it held at a step ("held").
@@ -36,7 +37,7 @@ from transformers import PreTrainedModel
 
 with install_import_hook("pluralign", "beartype.beartype"):
     from pluralign.engine.loading import load
-    from pluralign.train import loop, parallel, rewarding, rollouts, spread
+    from pluralign.train import beginning, loop, parallel, rewarding, rollouts, spread
 
 from pluralign.data.template import PLAIN
 from pluralign.engine.ranks import is_told, own_rank
@@ -207,6 +208,10 @@ def spoil(what: str, at: int) -> None:
         os.fsync = fsync
     elif what == "lesson":
         loop.begin = refuse
+    elif what == "render":
+        beginning.render_lesson = refuse
+    elif what == "place":
+        spread.pick_device = refuse
     elif what == "asked":
         parallel.Shards.forward = starved
     elif what == "reward":

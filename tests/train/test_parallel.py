@@ -30,6 +30,8 @@ EQUAL = {
 PLAIN = {"method": "reward", "weighting": "uniform"}
 FAILING = {
     "lesson": PLAIN | {"fails": [1, "lesson", 1]},
+    "render": PLAIN | {"fails": [1, "render", 1]},
+    "place": PLAIN | {"fails": [1, "place", 1]},
     "loss": PLAIN | {"fails": [1, "loss", 3]},
     "memory": PLAIN | {"fails": [1, "memory", 3]},
     "killed": PLAIN | {"fails": [1, "killed", 3]},
@@ -91,11 +93,12 @@ def test_the_stage_is_the_same_and_whole(found, folder, name):
 
 
 def test_what_fails_in_one_process_is_told_by_the_first(found):
-    assert found["lesson"]["ends"] == [3, 3]
-    assert found["lesson"]["said"] == [
-        {"error": "InputError: rank 1: no such model", "told": True},
-        {"error": "InputError: no such model", "told": True},
-    ]
+    for name in ("lesson", "render", "place"):
+        assert found[name]["ends"] == [3, 3]
+        assert found[name]["said"] == [
+            {"error": "InputError: rank 1: no such model", "told": True},
+            {"error": "InputError: no such model", "told": True},
+        ]
     assert found["loss"]["ends"] == [3, 3]
     for said in found["loss"]["said"]:
         expected = "RunError: reward, step 3 of 6: the loss is nan; a lower learning_rate may help"
