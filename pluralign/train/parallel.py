@@ -84,12 +84,13 @@ class Shards(nn.Module):
         the first tokens of them alone.
         """
         self.trial, self.entered = trial, 0
-        if trial:
-            shares_prompts(self.model, forks)
-            forks = [Fork(fork.prompt[:1], (fork.completions[0][:1],) * 2) for fork in forks]
-            self.score(self.model, forks)
-            self.entered = 0
-        self.found = self.score(self.model, forks, token_budget=WHOLE)
+        with _keeping_no_casts(self.model.device.type):
+            if trial:
+                shares_prompts(self.model, forks)
+                forks = [Fork(fork.prompt[:1], (fork.completions[0][:1],) * 2) for fork in forks]
+                self.score(self.model, forks)
+                self.entered = 0
+            self.found = self.score(self.model, forks, token_budget=WHOLE)
         return self.found.values
 
     def try_out(self, forks: Sequence[Fork]) -> None:
@@ -143,6 +144,12 @@ class Shards(nn.Module):
         self.entered += 1
         if self.entered > 1 and not self.trial:
             raise RunError("a sharded model must see a pass at once; its memory is too small, so lower token_budget")
+
+
+def _keeping_no_casts(kind: str) -> torch.autocast:
+    """Autocast as it is around, without its cache, in which every weight that was put together would stay, cast."""
+    dtype, enabled = torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, dtype=dtype, enabled=enabled, cache_enabled=False)
 
 
 def shard(loaded: Loaded, score: Callable[..., Scores]) -> Shards:

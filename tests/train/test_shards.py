@@ -9,6 +9,7 @@ import weakref
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pluralign.engine.loading.load import load_causal, make_reward_model
 from pluralign.engine.logprobs import logprobs
@@ -18,6 +19,7 @@ from pluralign.records.fork import Fork
 from pluralign.records.training import Training
 from pluralign.train import adapting
 from pluralign.train.parallel import Shards
+from pluralign.train.precision import autocast
 from pluralign.train.spread import hollow
 
 PLAINLY_SENT = ("gpt2", "gpt_neox", "llama", "qwen2", "gemma2", "mistral", "gpt_oss")
@@ -156,6 +158,35 @@ def test_a_model_that_sees_one_completion_at_a_time_is_refused_before_it_is_used
     other.score = torch.nn.Sequential(other.score)
     with pytest.raises(InputError, match="sees one completion at a time"):
         Shards(other, rewards).try_out([fork])
+
+
+class Casts(TorchDispatchMode):
+    """Notes the sizes of what is cast to bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes = []
+
+    def __torch_dispatch__(self, function, types, given=(), named=None):
+        if function is torch.ops.aten._to_copy.default and (named or {}).get("dtype") is torch.bfloat16:
+            self.sizes.append(given[0].numel())
+        return function(*given, **(named or {}))
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_what_a_pass_casts_is_not_kept_for_the_next(tiny, bf16):
+    model = tiny.make_model("llama")
+    shards, counts = Shards(model, logprobs), []
+    forks = [Fork((1, 2), ((3,), (4, 5)))]
+    shards.in_step(model, forks)
+    with torch.no_grad(), autocast(torch.device("cpu"), bf16):
+        for _ in range(2):
+            with Casts() as casts:
+                shards.one_pass(model, forks, token_budget=99)
+            counts.append(sum(casts.sizes))
+    matrices = sum(weight.numel() for weight in model.model.layers.parameters() if weight.ndim == 2)
+    assert counts[0] == counts[1]
+    assert (counts[0] >= matrices) is bf16
 
 
 def test_a_model_that_was_read_is_let_go_once_its_weights_are_taken(tiny, tmp_path):
