@@ -26,7 +26,7 @@ def _gap(one: Disparity, audit: Audit, unit: Unit) -> str:
     """The largest change less the smallest, beside what chance makes of it."""
     size = unit.change(one.gap, signed=False)
     who = ""
-    if one.worst_group:
+    if one.worst_group and one.gap > 0:
         worst, best = (
             named(display(one.slice, group, audit.codes.get((one.slice, group), group)))
             for group in (one.worst_group, one.best_group)

@@ -27,15 +27,15 @@ def tallied(verdicts: Sequence[Verdict]) -> str:
     return listed([f"{number} {word}" for word, number in counts.items() if number])
 
 
-def judged(found: Sequence[Outcome], measure: Measure, family: int) -> str:
+def judged(found: Sequence[Outcome], measure: Measure, family: int, seeds: int) -> str:
     """Who gained, who lost, who stayed the same, and for whom it cannot be known.
 
-    `family`: how many groups the p-values were adjusted over.
+    `family`: how many groups the p-values were adjusted over; `seeds`: of how many every one must say so.
     """
     unclear = [outcome for outcome in found if outcome.verdict == "inconclusive"]
     if len(unclear) == len(found):
         who = f"whether {found[0].name}" if len(found) == 1 else f"which of the {len(found)} groups"
-        return f"it cannot be known yet {who} gained or lost ({_seen(unclear, measure, family)})"
+        return f"it cannot be known yet {who} gained or lost ({_seen(unclear, measure, family, seeds)})"
     parts: list[str] = []
     for outcomes, verb in (
         ([outcome for outcome in found if outcome.verdict == "gain"], "gained"),
@@ -50,7 +50,7 @@ def judged(found: Sequence[Outcome], measure: Measure, family: int) -> str:
     if not unclear:
         return sure
     who = unclear[0].name if len(unclear) == 1 else str(len(unclear))
-    return f"{sure}; {who} cannot be known yet ({_seen(unclear, measure, family)})"
+    return f"{sure}; {who} cannot be known yet ({_seen(unclear, measure, family, seeds)})"
 
 
 def described(found: Sequence[Outcome]) -> str:
@@ -124,8 +124,8 @@ def _with_change(outcome: Outcome) -> str:
     return outcome.name if isnan(outcome.against) else f"{outcome.name} ({signed(outcome.against, outcome.unit)})"
 
 
-def _seen(unclear: Sequence[Outcome], measure: Measure, family: int) -> str:
-    """What four of five such audits would have seen, had it been there, and had it been the only group."""
+def _seen(unclear: Sequence[Outcome], measure: Measure, family: int, seeds: int) -> str:
+    """What four of five such audits of one seed would have seen, had it been there, and had it been the only group."""
     span = measure.bounds[1] - measure.bounds[0] if measure.bounds else inf
     sizes = [outcome.detectable for outcome in unclear if outcome.detectable < span]
     if not sizes:
@@ -135,4 +135,5 @@ def _seen(unclear: Sequence[Outcome], measure: Measure, family: int) -> str:
     blind = len(unclear) - len(sizes)
     rest = f"; for {blind} there are too few answers, or too alike, to see any" if blind else ""
     several = f", before allowing for {family} groups" if family > 1 else ""
-    return f"{changes} would most likely have been seen{several}{rest}"
+    each = " in any one seed" if seeds > 1 else ""
+    return f"{changes} would most likely have been seen{each}{several}{rest}"

@@ -99,7 +99,7 @@ def _sentence(key: Key, rows: Sequence[Change], measure: Measure, found: Sequenc
     what = f"{label(audit, name)}{lower}{over}"
     if not slices:
         return f"From {before} to {after}, {what}: no group was answered at both stages."
-    told = {slice: f"{_told(part, measure, len(found))}." for slice, part in slices.items()}
+    told = {slice: f"{_told(part, measure, len(found), seeds)}." for slice, part in slices.items()}
     first, *others = told
     by = f" by {spaced(first)}" if others else ""
     start = f"From {before} to {after}, {what}{by}: {told[first]}"
@@ -108,8 +108,8 @@ def _sentence(key: Key, rows: Sequence[Change], measure: Measure, found: Sequenc
     return " ".join([*said, of_method] if of_method else said)
 
 
-def _told(found: Sequence[Outcome], measure: Measure, family: int) -> str:
+def _told(found: Sequence[Outcome], measure: Measure, family: int, seeds: int) -> str:
     """What became of the groups of one slice; the gaps lead where levels cannot be compared."""
-    own = described(found) if measure.better == "neither" else judged(found, measure, family)
+    own = described(found) if measure.better == "neither" else judged(found, measure, family, seeds)
     lead = "" if measure.comparable else against_reference(found)
     return f"{lead}; each for itself, {own}" if lead else own

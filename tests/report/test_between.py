@@ -49,6 +49,11 @@ def test_a_measure_that_describes_names_nobody() -> None:
     assert "apart, where" in sentence
 
 
+def test_where_all_changed_by_the_same_nobody_is_least_or_most() -> None:
+    alike = replace(FOUND, gap=0.0, worst_group="de", best_group="de", worst_gain=0.01)
+    assert "changes lie up to 0.0 points apart, where equal ones" in said(alike)
+
+
 def test_what_is_not_known_is_not_said() -> None:
     unknown = replace(FOUND, gap=nan, spread=nan, losing=nan)
     assert said(unknown) == ""
