@@ -176,7 +176,7 @@ def _relative_kind(change: Change) -> Kind:
 def _figure(excerpt: Excerpt, way: Transition, story: Story, axis: Axis) -> Markup:
     rows = _rows(excerpt, way, story)
     bars = _bars(excerpt, rows, story)
-    counted = tally(bar.kind for bar in bars if not bar.apart and not isnan(bar.value))
+    counted = _counted(excerpt, bars)
     shown = _bars(excerpt, _drawn(excerpt, rows, story), story)
     drawn = forest(shown, axis, _message(excerpt, way, story, bars))
     whole = Markup('<span class="tag">whole ladder</span> ') if way in excerpt.wholes else Markup("")
@@ -185,10 +185,16 @@ def _figure(excerpt: Excerpt, way: Transition, story: Story, axis: Axis) -> Mark
     return frame.format(way_name(way), whole, told, drawn, _not_known(excerpt, way, story))
 
 
+def _counted(excerpt: Excerpt, bars: Sequence[Bar]) -> str:
+    """How many of the groups are of each kind, of several seeds once for each."""
+    counted = tally(bar.kind for bar in bars if not bar.apart and not isnan(bar.value))
+    return f"seed by seed, {counted}" if counted and excerpt.several_seeds else counted
+
+
 def _message(excerpt: Excerpt, way: Transition, story: Story, bars: Sequence[Bar]) -> str:
     groups = [bar for bar in bars if not bar.apart and not isnan(bar.value)]
     parts = [f"{story.title} in {named(excerpt.measure_name)}, {way_name(way)}, with 95% intervals"]
-    if counted := tally(bar.kind for bar in groups):
+    if counted := _counted(excerpt, bars):
         parts.append(counted)
     if groups:
         most, least = max(groups, key=lambda bar: bar.value), min(groups, key=lambda bar: bar.value)

@@ -114,7 +114,7 @@ def _of_slice(rows: Sequence[AcrossSeeds], unit: Unit, *, judged: bool) -> str:
         return told
     method = unit.interval(everyone.method_low, everyone.method_high, signed=True)
     if method != NOT_KNOWN:
-        told += f", the method {method} (from seed to seed ±{unit.change(everyone.seed_sd, signed=False)})"
+        told += f", the method {method} (from seed to seed an estimated ±{unit.change(everyone.seed_sd, signed=False)})"
     if judged:
         return told
     groups = [row for row in rows if row.group != ALL]

@@ -334,6 +334,14 @@ def test_steps_of_a_stage_are_rungs(sandbox_findings: Findings) -> None:
     assert "sft · step 100 → sft · step 200" in drawn
 
 
+def test_a_figure_of_several_seeds_counts_each(sandbox_findings: Findings) -> None:
+    """A group that is unclear with two seeds is no two groups."""
+    again = tuple(replace(row, seed=1) for row in sandbox_findings.changes)
+    several = replace(sandbox_findings, changes=(*sandbox_findings.changes, *again))
+    assert "In points: seed by seed, " in gains(one(several, "reading"))
+    assert "seed by seed" not in gains(one(sandbox_findings, "reading"))
+
+
 def test_many_lines_are_faint_but_the_extremes_everyone_and_the_reference(sandbox_findings: Findings) -> None:
     rows = [row for row in sandbox_findings.estimates if row.audit == "reading" and row.group == "de"]
     crowd = [replace(row, group=f"group {place:02}", code="") for row in rows for place in range(30)]

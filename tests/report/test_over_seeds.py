@@ -45,7 +45,7 @@ def test_both_levels_are_told_apart() -> None:
     said = seeds_sentence(ROWS, Unit("share"), judged=True)
     assert said.startswith("From base to dpo, over 3 training seeds: everyone by language +3.1 points")
     assert "these models +2.0 to +6.0" in said
-    assert "the method +1.0 to +7.0 (from seed to seed ±0.5)" in said
+    assert "the method +1.0 to +7.0 (from seed to seed an estimated ±0.5)" in said
     assert "for sure" not in said, "verdicts are told beside it"
     described = seeds_sentence(ROWS, Unit("share"), judged=False)
     assert described.endswith("; whatever the seed, 1 of 2 groups rose and 1 fell for sure.")
