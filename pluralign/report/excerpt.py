@@ -74,7 +74,8 @@ class Excerpt:
     @cached_property
     def ordered_by_gain(self) -> bool:
         """Whether the gain of any group over whole ladders is known; without one, groups stand by their values."""
-        return any(not isnan(self._whole_gain(group)) for group in {row.group for row in self.changes} - {ALL})
+        groups = {row.group for row in self.changes} - {ALL, self.reference}
+        return any(not isnan(self._whole_gain(group)) for group in groups)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:

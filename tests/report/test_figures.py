@@ -362,6 +362,22 @@ def test_without_any_gain_the_named_lines_are_those_with_the_extreme_values(sand
     assert "the groups with the highest and the lowest values" in levels(one(alone, "reading"))
 
 
+def test_the_reference_group_alone_makes_no_order_by_gain(sandbox_findings: Findings) -> None:
+    """Where gaps lead, its own change of a gap is none, whatever is known of the others."""
+    (audit,) = (each for each in sandbox_findings.audits if each.name == "reading")
+    measures = {name: replace(measure, comparable=False) for name, measure in audit.measures.items()}
+    changes = [
+        replace(row, relative_gain=nan) if row.from_stage == "base" and row.to_stage != "sft" else row
+        for row in sandbox_findings.changes
+    ]
+    apart = replace(sandbox_findings, audits=(replace(audit, measures=measures),), changes=tuple(changes))
+    excerpt = one(apart, "reading")
+    assert excerpt.leads_with_gap
+    assert set(excerpt.wholes) == {("base", "dpo"), ("base", "reward")}
+    assert not excerpt.ordered_by_gain
+    assert one(sandbox_findings, "reading").ordered_by_gain
+
+
 def test_the_best_values_stand_first_where_lower_is_better(sandbox_findings: Findings) -> None:
     alone = replace(sandbox_findings, changes=())
     excerpt = one(alone, "reading")
