@@ -94,8 +94,11 @@ class Options:
 
 
 def _is_address(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets that do not close, and of ports
+        return False
 
 
 def _require(holds: bool, name: str, value: object, bounds: str) -> None:

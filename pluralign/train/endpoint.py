@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pluralign.data.template import Template
 from pluralign.errors import InputError, RunError
@@ -99,11 +99,21 @@ def read_address(text: str) -> tuple[str, str | None]:
 
     Without a path it is "/classify". Raises: InputError where it is no such URL.
     """
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(text)
+    if parts is None:
         raise InputError(f'"{text}" is no address of a server, such as "http://localhost:8000/classify"')
     path = parts.path if parts.path.strip("/") else "/classify"
     return parts._replace(path=path, fragment="").geturl(), parts.fragment or None
+
+
+def _parts(text: str) -> SplitResult | None:
+    """The parts of a server's address; None where the text is none."""
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets that do not close, and of ports
+        return None
+    return parts if sound else None
 
 
 def _cut(places: list[int], size: int) -> list[list[int]]:

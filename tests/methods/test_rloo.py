@@ -176,6 +176,8 @@ def test_what_is_missing_is_refused():
         ("missing_eos_penalty", -1.0),
         ("reward_clip_range", (1.0, 1.0)),
         ("vllm_server_base_url", "localhost:8000"),
+        ("vllm_server_base_url", "http://host:80x0"),
+        ("vllm_server_base_url", "http://[::1"),
     ],
 )
 def test_options_out_of_range_are_refused(name, value):

@@ -196,7 +196,10 @@ def test_an_answer_that_is_no_single_number_is_refused(found):
         reward(address).rewards([TEXT])
 
 
-@pytest.mark.parametrize("text", ["localhost:8000", "ftp://host/classify", "http://"])
+BAD_PORTS_AND_HOSTS = ["http://host:80x0", "http://host:99999", "http://[::1"]
+
+
+@pytest.mark.parametrize("text", ["localhost:8000", "ftp://host/classify", "http://", *BAD_PORTS_AND_HOSTS])
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(InputError, match="no address of a server"):
         read_address(text)
