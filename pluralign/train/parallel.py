@@ -32,6 +32,8 @@ from pluralign.train.spread import Loaded, deal_out
 
 WHOLE = 2**40
 """A token budget that cuts nothing: what goes through a sharded model at once is cut beforehand."""
+SHORTEST = Fork((0,), ((0,),))
+"""What any model can be tried out on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,16 @@ def shard(loaded: Loaded, score: Callable[..., Scores]) -> Shards:
 
 
 def asking(loaded: Loaded, score: Callable[..., Scores]) -> Callable[..., Scores]:
-    """What gives `score` of forks that every process asks a model which is not trained, whole or in shards."""
+    """What gives `score` of forks that every process asks a model which is not trained, whole or in shards.
+
+    Raises: InputError for a model that cannot be shared.
+    """
     if loaded.weights is None:
         return partial(sharded, score)
     loaded.model.requires_grad_(False)
-    return shard(loaded, score).in_step
+    shards = shard(loaded, score)
+    shards.try_out([SHORTEST])
+    return shards.in_step
 
 
 def _length(fork: Fork) -> int:

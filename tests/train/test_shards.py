@@ -17,10 +17,10 @@ from pluralign.engine.reward_head import rewards
 from pluralign.errors import InputError
 from pluralign.records.fork import Fork
 from pluralign.records.training import Training
-from pluralign.train import adapting
+from pluralign.train import adapting, parallel
 from pluralign.train.parallel import Shards
 from pluralign.train.precision import autocast
-from pluralign.train.spread import hollow
+from pluralign.train.spread import Loaded, hollow
 
 PLAINLY_SENT = ("gpt2", "gpt_neox", "llama", "qwen2", "gemma2", "mistral", "gpt_oss")
 TRAINING = {"learning_rate": 5e-5, "batch_size": 5, "max_steps": 2, "num_train_epochs": 3.0, "warmup_ratio": 0.0}
@@ -40,9 +40,9 @@ EQUAL = {
 }
 READ = {"compared": ["other", "base"], "judged": ["judge", "other", "base"]}
 FAILING = {
-    "reference-of-first": DPO | {"reference": "other", "fails": [0, "asked", 2]},
-    "reference-of-second": DPO | {"reference": "other", "fails": [1, "asked", 2]},
-    "judge-of-second": RLOO | {"fails": [1, "asked", 5]},
+    "reference-of-first": DPO | {"reference": "other", "fails": [0, "asked", 3]},
+    "reference-of-second": DPO | {"reference": "other", "fails": [1, "asked", 3]},
+    "judge-of-second": RLOO | {"fails": [1, "asked", 7]},
 }
 
 
@@ -149,15 +149,18 @@ def test_what_is_asked_in_step_is_what_the_model_says_and_is_tried_out_for_every
     assert trials.count(True) == 2
 
 
-def test_a_model_that_sees_one_completion_at_a_time_is_refused_before_it_is_used(tiny, tmp_path):
+def test_a_model_that_sees_one_completion_at_a_time_is_refused_before_it_is_used(tiny, tmp_path, monkeypatch):
     folder = tiny.save_model(tmp_path, "llama")
-    model, other, same = (make_reward_model(folder, seed=0)[0] for _ in range(3))
+    (model, tokenizer), (other, _), (same, _) = (make_reward_model(folder, seed=0) for _ in range(3))
     fork = Fork((1, 2), ((3,), (4, 5)))
     found = Shards(model, rewards).in_step(model, [fork]).values
     assert torch.equal(found, rewards(same, [fork]).values.detach())
     other.score = torch.nn.Sequential(other.score)
     with pytest.raises(InputError, match="sees one completion at a time"):
         Shards(other, rewards).try_out([fork])
+    monkeypatch.setattr(parallel, "shard", lambda loaded, score: Shards(loaded.model, score))
+    with pytest.raises(InputError, match="sees one completion at a time"):
+        parallel.asking(Loaded(model=other, tokenizer=tokenizer, device=other.device, weights={}), rewards)
 
 
 class Casts(TorchDispatchMode):
