@@ -3,7 +3,8 @@
 The share jumps where two means pass each other: it has no influence values, and resampled clusters do not say how far
 off it may be (where many others are near, intervals from them held in 47 to 95 of 100 simulated audits). What can be
 said is which others surely stand above, and which below.
-Source: Mogstad, Romano, Shaikh and Wilhelm 2024 (bounds of ranks from tests of differences); Benjamini and Heller 2008.
+Source: bounds of ranks from tests of differences are those of Mogstad, Romano, Shaikh and Wilhelm 2024, who take the
+largest t; how many are surely above is counted here as Benjamini and Heller 2008 do. The least p is our own.
 """
 
 import numpy as np
@@ -23,8 +24,8 @@ def share_above(values: Float64[np.ndarray, " unit"], panel: Panel, reference: i
     """The share of the other groups whose mean is larger than that of group `reference`, with 95% bounds.
 
     The bounds are the share of those surely above, and one less that of those surely below, at 2.5% each (`surely`).
-    They hold in at least 95 of 100 audits however the others' means lie (99 of 100 simulated ones, of normal readings),
-    and are wide where many lie near. Very skewed differences mislead Student's t: where the group never varies and 20
+    Of normal readings they held in 99 of 100 simulated audits, however the others' means lay, and are wide where many
+    lie near (`docs/log.md`). Very skewed differences mislead Student's t: where the group never varies and 20
     others with exponential readings lie just above it, in 84 of 100 audits of 60 clusters, and 90 of 100 of 200.
     NaN where the group, or every other, has no value.
     """

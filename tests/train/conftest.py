@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import pluralign
 from pluralign.data.template import PLAIN
@@ -110,6 +112,24 @@ def run_cases(tiny, tmp_path_factory) -> Callable[[list[dict[str, Any]]], Traine
 @pytest.fixture(scope="session")
 def numbers() -> Callable[[dict[str, Any]], dict[str, float]]:
     return _numbers
+
+
+@pytest.fixture(scope="session")
+def assert_learnt_alike() -> Callable[[Trained, str, list[dict[str, Any]]], None]:
+    return _assert_learnt_alike
+
+
+def _assert_learnt_alike(trained: Trained, name: str, ends: list[dict[str, Any]]) -> None:
+    """One process ("… alone") and two, which ended as `ends`, wrote one log and one model but for rounding."""
+    assert [end["ends"] for end in ends] == [[0], [0, 0]], ends
+    one, two = trained.records(f"{name} alone"), trained.records(name)
+    assert [record["event"] for record in two] == [record["event"] for record in one]
+    for theirs, ours in zip(one[1:], two[1:], strict=True):
+        assert _numbers(ours) == pytest.approx(_numbers(theirs), abs=1e-5, rel=1e-5)
+    weights, others = (load_file(trained.folder / stage / "model.safetensors") for stage in (name, f"{name} alone"))
+    assert weights.keys() == others.keys()
+    for key, weight in others.items():
+        torch.testing.assert_close(weights[key], weight, rtol=0, atol=1e-5)
 
 
 MARGINS = {"rewards/accuracies": "rewards/margins", "accuracy": "margin"}

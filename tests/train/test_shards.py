@@ -8,7 +8,6 @@ import weakref
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pluralign.engine.loading.load import load_causal, make_reward_model
@@ -63,16 +62,9 @@ def notes(trained, name: str, rank: int, what: str) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", EQUAL)
-def test_two_processes_learn_what_one_learns(trained, numbers, name):
+def test_two_processes_learn_what_one_learns(trained, assert_learnt_alike, name):
     place = 2 * list(EQUAL).index(name)
-    assert [end["ends"] for end in trained.ends[place : place + 2]] == [[0], [0, 0]], trained.ends[place + 1]
-    one, two = trained.records(f"{name} alone"), trained.records(name)
-    assert [record["event"] for record in two] == [record["event"] for record in one]
-    for theirs, ours in zip(one[1:], two[1:], strict=True):
-        assert numbers(ours) == pytest.approx(numbers(theirs), abs=1e-5, rel=1e-5)
-    weights, others = (load_file(trained.folder / stage / "model.safetensors") for stage in (name, f"{name} alone"))
-    for key, weight in others.items():
-        torch.testing.assert_close(weights[key], weight, rtol=0, atol=1e-5)
+    assert_learnt_alike(trained, name, trained.ends[place : place + 2])
 
 
 @pytest.mark.parametrize("name", READ)
