@@ -37,7 +37,7 @@ def scorer(tiny, tmp_path, architecture, dtype):
     return model.to(dtype), tokenizer
 
 
-def agree(sides, ours, model, loss: float, trainer, tolerance: float) -> None:
+def assert_agree(sides, ours, model, loss: float, trainer, tolerance: float) -> None:
     assert ours.objective == pytest.approx(loss, abs=LOSS)
     assert sides.apart(sides.gradient(model), sides.gradient(trainer.model)) < tolerance
 
@@ -53,7 +53,7 @@ def test_dpo_is_trls(sides, policies, tokenizer, tmp_path, tolerance, beta):
         [list(ids) for ids in (one.fork.prompt, *one.fork.completions)] for one in examples
     ]
     ours = sides.step(policy, dpo, dpo.Options(beta=beta), examples)
-    agree(sides, ours, policy, loss, trainer, tolerance)
+    assert_agree(sides, ours, policy, loss, trainer, tolerance)
     for name in ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen"):
         [theirs] = trainer._metrics["train"][name]
         assert ours.metrics[name].mean().item() == pytest.approx(theirs, rel=1e-5, abs=1e-5), name
@@ -71,7 +71,7 @@ def test_label_smoothing_is_trls(sides, policies, tokenizer, tmp_path, place):
     loss = sides.peer_step(trainer)
     [example] = sides.with_reference([sides.render(dpo, tokenizer)[place]], reference)
     ours = sides.step(policy, dpo, dpo.Options(beta=0.3, label_smoothing=0.2), [example])
-    agree(sides, ours, policy, loss, trainer, 1e-5)
+    assert_agree(sides, ours, policy, loss, trainer, 1e-5)
 
 
 @cases
@@ -89,7 +89,7 @@ def test_reward_loss_is_trls(sides, scorer, tmp_path, tolerance, margins, center
     if not margins:
         examples = sides.without_margins(examples)
     ours = sides.step(model, reward, reward.Options(center_rewards_coefficient=centering), examples)
-    agree(sides, ours, model, loss, trainer, tolerance)
+    assert_agree(sides, ours, model, loss, trainer, tolerance)
     for name in ("accuracy", "margin", "mean_reward"):
         assert ours.metrics[name].mean().item() == pytest.approx(trainer._metrics["train"][name][0], abs=1e-5)
 
@@ -100,7 +100,7 @@ def test_sft_loss_is_trls_on_completions_alone(sides, policies, tokenizer, tmp_p
     trainer = sides.sft_peer(deepcopy(model), tokenizer, tmp_path)
     loss = sides.peer_step(trainer)
     ours = sides.step(model, sft, sft.Options(), sides.render(sft, tokenizer))
-    agree(sides, ours, model, loss, trainer, tolerance)
+    assert_agree(sides, ours, model, loss, trainer, tolerance)
 
 
 @pytest.mark.parametrize(("architecture", "dtype"), [("llama", DOUBLE)])
